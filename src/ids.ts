@@ -1,0 +1,38 @@
+/** Branded ids. A node id is one process's life and a job number is never used again, so both fit 32 bits. */
+
+declare const brand: unique symbol;
+type Branded<T, B extends string> = T & { readonly [brand]: B };
+
+/** 1 .. 2^32 - 1, given by the controller at registration; a restarted process gets a new one. */
+export type NodeId = Branded<number, "NodeId">;
+/** 1 .. 2^32 - 1, given by the controller; never reused. */
+export type JobNumber = Branded<number, "JobNumber">;
+/** 16 random bytes as a latin-1 string of 16 characters: cheap as a map key, never printed (see `objectIdHex`). */
+export type ObjectId = Branded<string, "ObjectId">;
+/** 0 .. 1023. */
+export type Group = Branded<number, "Group">;
+
+const isId = (value: number): boolean => Number.isInteger(value) && value >= 1 && value < 2 ** 32;
+
+export function nodeId(value: number): NodeId {
+  if (!isId(value)) throw new RangeError(`node id ${value} is not in 1 .. 2^32-1`);
+  return value as NodeId;
+}
+
+export function jobNumber(value: number): JobNumber {
+  if (!isId(value)) throw new RangeError(`job number ${value} is not in 1 .. 2^32-1`);
+  return value as JobNumber;
+}
+
+export function objectId(bytes: Uint8Array): ObjectId {
+  if (bytes.length !== 16) throw new RangeError(`an object id has 16 bytes, not ${bytes.length}`);
+  return Buffer.from(bytes.buffer, bytes.byteOffset, 16).toString("latin1") as ObjectId;
+}
+
+export function objectIdBytes(id: ObjectId): Buffer {
+  return Buffer.from(id, "latin1");
+}
+
+export function objectIdHex(id: ObjectId): string {
+  return objectIdBytes(id).toString("hex");
+}
