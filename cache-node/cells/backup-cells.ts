@@ -1,0 +1,80 @@
+/** What a backup does with the effects its primaries send: checks that they follow one another, and applies them. */
+import type { Clock } from "../../src/clock.ts";
+import { MayflyError } from "../../src/errors.ts";
+import type { Group, NodeId } from "../../src/ids.ts";
+import { formatEpoch } from "../../src/placement/epoch.ts";
+import type { FleetMap } from "../../src/placement/types.ts";
+import type { Effect } from "../../src/wire/cell.ts";
+import type { Version } from "../../src/wire/version.ts";
+import type { JobDirectory } from "../job-directory.ts";
+import { type CellStore, cellName } from "../store/cell-store.ts";
+
+export interface BackupCellsOptions {
+  readonly clock: Clock;
+  readonly cells: CellStore;
+  readonly jobs: JobDirectory;
+  readonly self: () => NodeId;
+  readonly map: () => FleetMap | undefined;
+}
+
+export class BackupCells {
+  readonly #options: BackupCellsOptions;
+  /** Newest effect of each group, and who sent it. */
+  readonly #newest = new Map<Group, { readonly version: Version; readonly primary: NodeId }>();
+
+  constructor(options: BackupCellsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Applies effects in order; those it has already are skipped.
+   * @throws MayflyError MOVED when by this node's map the sender is not the primary; PROTOCOL at a gap; BUSY without
+   * memory. What came before the failing effect stays applied.
+   */
+  apply(sender: NodeId, effects: readonly Effect[]): void {
+    const map = this.#options.map();
+    if (map?.nodes.find((node) => node.id === sender)?.state === "dead") {
+      throw new MayflyError("MOVED", `${formatEpoch(map.epoch)} node ${sender} was declared dead.`);
+    }
+    for (const effect of effects) {
+      const row = map?.rows[effect.group];
+      const member = row?.nodes.indexOf(this.#options.self()) ?? -1;
+      if (
+        row === undefined ||
+        row.nodes[0] !== sender ||
+        member < 1 ||
+        effect.version.generation > row.generation
+      ) {
+        const epoch = map === undefined ? "0.0" : formatEpoch(map.epoch);
+        throw new MayflyError(
+          "MOVED",
+          `${epoch} node ${sender} is not the primary of group ${effect.group} here.`,
+        );
+      }
+      this.#applyNext(sender, effect);
+    }
+  }
+
+  #applyNext(sender: NodeId, effect: Effect): void {
+    const { group, version, job } = effect;
+    const newest = this.#newest.get(group);
+    const same = newest?.primary === sender && newest.version.generation === version.generation;
+    if (same && version.sequence <= newest.version.sequence) return;
+    if (newest?.primary === sender && version.generation < newest.version.generation) return;
+    if (version.sequence !== (same ? newest.version.sequence + 1 : 1)) {
+      throw new MayflyError(
+        "PROTOCOL",
+        `Effect ${version.generation}.${version.sequence} of group ${group} leaves a gap behind ${newest?.version.sequence ?? 0}.`,
+      );
+    }
+    if (!this.#options.jobs.ended(job)) {
+      const { cells, clock, jobs } = this.#options;
+      jobs.note(job);
+      if (cells.apply(effect, 0, clock.wallMs()) === undefined) {
+        throw new MayflyError("BUSY", "This backup has no memory left for cells.", { retryAfterMs: 100 });
+      }
+      if (effect.kind === "deleted") cells.forget(job, group, cellName(effect.key), 0);
+    }
+    this.#newest.set(group, { version, primary: sender });
+  }
+}

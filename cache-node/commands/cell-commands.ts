@@ -1,0 +1,181 @@
+/** MF.CELL.*: reading, waiting for, writing, deleting and listing cells, and aborting objects. */
+import { MayflyError } from "../../src/errors.ts";
+import type { Group } from "../../src/ids.ts";
+import { groupCount, groupOf } from "../../src/placement/groups.ts";
+import { decodeRef, keyBytesMax } from "../../src/wire/ref.ts";
+import { formatVersion, parseVersion } from "../../src/wire/version.ts";
+import type { Mutation } from "../cells/primary-cells.ts";
+import type { NodeCore } from "../node-core.ts";
+import { type Call, type Command, jobOf, numberArg, textArg } from "../server/call.ts";
+import { type Cell, cellName } from "../store/cell-store.ts";
+
+const ttlMsMax = 366 * 24 * 3600 * 1000;
+const waitMsMax = 60_000;
+const listKeysMax = 10_000;
+const word = 2 ** 32 - 1;
+
+export function cellCommands(core: NodeCore): readonly Command[] {
+  const common = { scope: "job", tagged: true } as const;
+  return [
+    { ...common, name: "MF.CELL.GET", args: { min: 5, max: 5 }, handle: (call) => get(core, call) },
+    { ...common, name: "MF.CELL.SET", args: { min: 11, max: 11 }, handle: (call) => set(core, call) },
+    { ...common, name: "MF.CELL.DEL", args: { min: 8, max: 8 }, handle: (call) => del(core, call) },
+    { ...common, name: "MF.CELL.ABORT", args: { min: 8, max: 8 }, handle: (call) => abort(core, call) },
+    { ...common, name: "MF.CELL.LIST", args: { min: 7, max: 7 }, handle: (call) => list(core, call) },
+  ];
+}
+
+/** `MF.CELL.GET tag epoch waitMs key` -> `[version, kind, ttl left or -1, value]`, or null */
+async function get(core: NodeCore, call: Call): Promise<void> {
+  const job = jobOf(call);
+  const waitMs = numberArg(call, 3, waitMsMax, "waitMs");
+  const key = keyArg(call, 4);
+  const untilMs = core.clock.now() + waitMs;
+  for (;;) {
+    core.jobs.touch(job);
+    const { cell, ready } = core.primary.read(job, key);
+    const leftMs = untilMs - core.clock.now();
+    if (cell?.block === undefined && cell?.kind !== "expired" && leftMs > 0) {
+      await new Promise<void>((resolve, reject) => {
+        core.waits.add(job, groupOf(key), cellName(key), leftMs, (error) =>
+          error ? reject(error) : resolve(),
+        );
+      });
+    } else if (ready === undefined) {
+      replyCell(core, call, cell);
+      return;
+    } else {
+      cell?.block?.pin();
+      await ready;
+      replyCell(core, call, cell);
+      cell?.block?.unpin();
+      return;
+    }
+  }
+}
+
+function replyCell(core: NodeCore, call: Call, cell: Cell | undefined): void {
+  if (cell?.kind === "expired") throw new MayflyError("EXPIRED", "What was at this key has expired.");
+  call.reply((writer) => {
+    if (cell?.block === undefined) {
+      writer.null();
+      return;
+    }
+    writer.arrayHeader(4);
+    writer.simple(formatVersion(cell.version));
+    writer.simple(cell.kind);
+    writer.integer(cell.expiresAtMs === 0 ? -1 : Math.max(0, cell.expiresAtMs - core.clock.wallMs()));
+    // Copied: a cell may be freed while it is sent.
+    writer.bulk(Buffer.from(cell.block.view()));
+  });
+}
+
+/** `MF.CELL.SET tag epoch session sequence floor condition ttlMs kind key value` -> version */
+async function set(core: NodeCore, call: Call): Promise<void> {
+  const ttlMs = numberArg(call, 7, ttlMsMax, "ttlMs");
+  const kind = textArg(call, 8);
+  if (kind !== "bytes" && kind !== "ref") {
+    throw new MayflyError(
+      "INVALID_ARGUMENT",
+      `A cell is of kind bytes or ref, not ${JSON.stringify(kind.slice(0, 20))}.`,
+    );
+  }
+  const mutation = mutationOf(core, call, 6, 9);
+  const value = Buffer.from(call.args[10]!);
+  core.jobs.checkQuota(mutation.job, core.memory.job(mutation.job).usedBytes, value.length);
+  const version = await core.primary.set(mutation, kind, value, ttlMs);
+  call.reply((writer) => writer.simple(version));
+}
+
+/** `MF.CELL.DEL tag epoch session sequence floor condition key` -> 1 if there was something, else 0 */
+async function del(core: NodeCore, call: Call): Promise<void> {
+  const deleted = await core.primary.delete(mutationOf(core, call, 6, 7));
+  call.reply((writer) => writer.integer(deleted ? 1 : 0));
+}
+
+/** `MF.CELL.ABORT tag epoch session sequence floor key ref` */
+async function abort(core: NodeCore, call: Call): Promise<void> {
+  const ref = decodeRef(Buffer.from(call.args[7]!));
+  await core.primary.abort(mutationOf(core, call, undefined, 6), ref);
+  call.reply((writer) => writer.simple("OK"));
+}
+
+/** `MF.CELL.LIST tag epoch group after limit prefix` -> `[next group, after, [key, version, kind, size, ...]]` */
+async function list(core: NodeCore, call: Call): Promise<void> {
+  const job = jobOf(call);
+  core.jobs.touch(job);
+  let group = numberArg(call, 3, groupCount - 1, "group");
+  let after = textArg(call, 4);
+  const limit = Math.max(1, numberArg(call, 5, listKeysMax, "limit"));
+  const prefix = textArg(call, 6);
+  const found: { name: string; cell: Cell; size: number }[] = [];
+  const pending: Promise<void>[] = [];
+  core.rows.canRead(group as Group);
+  while (group < groupCount && found.length < limit && servedHere(core, group as Group)) {
+    const names = core.cells.names(job, group as Group, prefix, after);
+    const taken = names.slice(0, limit - found.length);
+    for (const name of taken) {
+      const { cell, ready } = core.primary.read(job, Buffer.from(name, "latin1"));
+      if (cell?.block !== undefined) found.push({ name, cell, size: sizeOf(cell) });
+      if (ready !== undefined) pending.push(ready);
+    }
+    if (taken.length < names.length) {
+      after = taken.at(-1)!;
+      break;
+    }
+    group += 1;
+    after = "";
+  }
+  await Promise.all(pending);
+  call.reply((writer) => {
+    writer.arrayHeader(3);
+    writer.integer(group);
+    writer.bulk(Buffer.from(after, "latin1"));
+    writer.arrayHeader(found.length * 4);
+    for (const { name, cell, size } of found) {
+      writer.bulk(Buffer.from(name, "latin1"));
+      writer.simple(formatVersion(cell.version));
+      writer.simple(cell.kind);
+      writer.integer(size);
+    }
+  });
+}
+
+function servedHere(core: NodeCore, group: Group): boolean {
+  try {
+    core.rows.canRead(group);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function sizeOf(cell: Cell): number {
+  if (cell.block === undefined) return 0;
+  return cell.kind === "ref" ? decodeRef(cell.block.view()).sizeBytes : cell.block.length;
+}
+
+function mutationOf(core: NodeCore, call: Call, conditionAt: number | undefined, keyAt: number): Mutation {
+  const job = jobOf(call);
+  core.jobs.touch(job);
+  const session = textArg(call, 3);
+  if (session.length !== 8)
+    throw new MayflyError("INVALID_ARGUMENT", `A session id has 8 bytes, not ${session.length}.`);
+  const condition = conditionAt === undefined ? "" : textArg(call, conditionAt);
+  if (condition !== "" && condition !== "absent") parseVersion(condition);
+  return {
+    ...{ job, session, condition },
+    sequence: numberArg(call, 4, word, "session sequence"),
+    floor: numberArg(call, 5, word, "session floor"),
+    key: keyArg(call, keyAt),
+  };
+}
+
+function keyArg(call: Call, at: number): Buffer {
+  const key = call.args[at]!;
+  if (key.length >= 1 && key.length <= keyBytesMax) return Buffer.from(key);
+  throw new MayflyError(
+    "INVALID_ARGUMENT",
+    `A key has 1 to ${keyBytesMax} bytes; this one has ${key.length}.`,
+  );
+}

@@ -1,0 +1,28 @@
+/** MF.MAP hands on the map; MF.MAP.OFFER takes one from another node. */
+import { compareEpochs, parseEpoch } from "../../src/placement/epoch.ts";
+import type { NodeCore } from "../node-core.ts";
+import { type Call, type Command, textArg } from "../server/call.ts";
+
+export function mapCommands(core: NodeCore): readonly Command[] {
+  return [
+    {
+      ...{ name: "MF.MAP", args: { min: 3, max: 3 }, scope: "any", tagged: true },
+      handle: (call) => sendMap(core, call),
+    },
+    {
+      ...{ name: "MF.MAP.OFFER", args: { min: 3, max: 3 }, scope: "fleet", tagged: true },
+      handle: (call) => {
+        core.view.offer(Buffer.from(call.args[2]!));
+        call.reply((writer) => writer.simple("OK"));
+      },
+    },
+  ];
+}
+
+/** `MF.MAP tag epoch`: the encoded map, or null when it is not newer than `epoch`. */
+function sendMap(core: NodeCore, call: Call): void {
+  const after = parseEpoch(textArg(call, 2));
+  const encoded = core.encodedMap();
+  const newer = encoded !== undefined && compareEpochs(core.view.epoch, after) > 0;
+  call.reply((writer) => (newer ? writer.bulk(encoded) : writer.null()));
+}

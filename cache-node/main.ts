@@ -1,0 +1,55 @@
+/** The cache node as a process: what `mayfly node` runs. */
+import { systemClock } from "../src/clock.ts";
+import { MayflyError } from "../src/errors.ts";
+import { type CacheNode, startCacheNode } from "./node.ts";
+
+export interface RunCacheNodeOptions {
+  readonly controllerUrl: string;
+  readonly memoryBytes: number;
+  readonly host?: string;
+  readonly port?: number;
+  readonly zone?: string;
+}
+
+/**
+ * Runs a node until SIGINT or SIGTERM, until the process that started it with an IPC channel is gone, or until the
+ * controller declares it dead. When it serves it prints `{"ready":{"node":3,"host":"127.0.0.1","port":40123}}` as one
+ * line on standard output.
+ * @throws MayflyError what `startCacheNode` throws; NODE_UNKNOWN after it was declared dead
+ */
+export async function runCacheNode(options: RunCacheNodeOptions): Promise<void> {
+  let declaredDead: MayflyError | undefined;
+  const { promise: stopped, resolve: stop } = waitable();
+  process.once("SIGINT", stop);
+  process.once("SIGTERM", stop);
+  process.once("disconnect", stop);
+  const node: CacheNode = await startCacheNode({
+    ...options,
+    clock: systemClock,
+    pid: process.pid,
+    onDeclaredDead: (error) => {
+      declaredDead = error;
+      stop();
+    },
+  });
+  const { nodeId, host, port } = node;
+  process.stdout.write(`${JSON.stringify({ ready: { node: nodeId, host, port } })}\n`);
+  await stopped;
+  await node.stop();
+  if (process.connected) process.disconnect();
+  if (declaredDead !== undefined) {
+    throw new MayflyError(
+      "NODE_UNKNOWN",
+      `The controller declared node ${nodeId} dead, so its data no longer count; start it again to join empty.`,
+      { cause: declaredDead },
+    );
+  }
+}
+
+function waitable(): { promise: Promise<void>; resolve: () => void } {
+  let resolve = (): void => undefined;
+  const promise = new Promise<void>((settle) => {
+    resolve = () => settle();
+  });
+  return { promise, resolve };
+}

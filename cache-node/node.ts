@@ -1,0 +1,330 @@
+/** A cache node: memory, server, replication and the link to the controller, put together. */
+import type { KeyObject } from "node:crypto";
+import net from "node:net";
+import { ControllerClient } from "../client/controller-client.ts";
+import { startDeadline } from "../client/transport/deadline.ts";
+import { FleetView } from "../client/transport/fleet-view.ts";
+import { NodePool } from "../client/transport/node-pool.ts";
+import { importPublicKey } from "../src/auth/token.ts";
+import type { Clock } from "../src/clock.ts";
+import { MayflyError } from "../src/errors.ts";
+import { type NodeId, nodeId } from "../src/ids.ts";
+import { formatEpoch } from "../src/placement/epoch.ts";
+import { encodeMap } from "../src/placement/map-codec.ts";
+import type { FleetMap } from "../src/placement/types.ts";
+import type { HeartbeatReply, HeartbeatRequest, JobTable } from "../src/wire/control-api.ts";
+import { BackupCells } from "./cells/backup-cells.ts";
+import { CellWaits } from "./cells/cell-waits.ts";
+import { PrimaryCells } from "./cells/primary-cells.ts";
+import { Rows } from "./cells/rows.ts";
+import { cellCommands } from "./commands/cell-commands.ts";
+import { connectionCommands } from "./commands/connection-commands.ts";
+import { mapCommands } from "./commands/map-commands.ts";
+import { replicationCommands } from "./commands/replication-commands.ts";
+import { serverCommands } from "./commands/server-commands.ts";
+import { shardBodies, shardCommands } from "./commands/shard-commands.ts";
+import { ControllerLink } from "./controller-link.ts";
+import { objectFreer } from "./free-objects.ts";
+import { JobDirectory } from "./job-directory.ts";
+import type { NodeCore } from "./node-core.ts";
+import { BackupLink } from "./replication/backup-link.ts";
+import { GroupLogs } from "./replication/group-logs.ts";
+import type { Command } from "./server/call.ts";
+import { ClientConnection } from "./server/client-connection.ts";
+import { CellStore } from "./store/cell-store.ts";
+import { createNodeMemory } from "./store/node-memory.ts";
+import { ShardStore } from "./store/shard-store.ts";
+
+export interface CacheNodeOptions {
+  readonly clock: Clock;
+  readonly controllerUrl: string;
+  readonly memoryBytes: number;
+  /** To listen on and to be reached at. Default 127.0.0.1. */
+  readonly host?: string;
+  /** Default 0: the kernel picks one. */
+  readonly port?: number;
+  readonly zone?: string;
+  readonly pid: number;
+  /** The controller has declared this node dead; the process should end. */
+  readonly onDeclaredDead: (error: MayflyError) => void;
+  /** Copy what is received instead of receiving in place. */
+  readonly plainReceive?: boolean;
+}
+
+export interface CacheNode {
+  readonly nodeId: number;
+  readonly host: string;
+  readonly port: number;
+  /** Leaves the fleet and closes everything. */
+  stop(): Promise<void>;
+}
+
+const redisVersion = "7.0.15";
+const tickMs = 1000;
+const replicateTimeoutMs = 5000;
+
+/** Listens, registers and serves. @throws MayflyError PORT_IN_USE, CONTROLLER_UNREACHABLE, INVALID_ARGUMENT */
+export async function startCacheNode(options: CacheNodeOptions): Promise<CacheNode> {
+  const node = new Node(options);
+  try {
+    await node.start();
+  } catch (error) {
+    node.close();
+    throw error;
+  }
+  return node;
+}
+
+class Node implements CacheNode {
+  readonly #options: CacheNodeOptions;
+  readonly #controller: ControllerClient;
+  readonly #link: ControllerLink;
+  readonly #server: net.Server;
+  readonly #connections = new Set<ClientConnection>();
+  readonly #commands = new Map<string, Command>();
+  readonly #core: NodeCore;
+  #id: NodeId | undefined;
+  #publicKey: KeyObject | undefined;
+  #fleetToken = "";
+  #encoded: Uint8Array | undefined;
+  #connectionId = 0;
+  #cancelTick = (): void => undefined;
+  #utilization = performance.eventLoopUtilization();
+  #pool: NodePool | undefined;
+
+  constructor(options: CacheNodeOptions) {
+    this.#options = options;
+    this.#controller = new ControllerClient(options.controllerUrl, 5000);
+    this.#core = this.#createCore();
+    const bodies = shardBodies(this.#core);
+    const families = [
+      ...connectionCommands(this.#core),
+      ...serverCommands(this.#core, () => this.#commands),
+      ...mapCommands(this.#core),
+      ...cellCommands(this.#core),
+      ...shardCommands(this.#core),
+      ...replicationCommands(this.#core),
+    ];
+    for (const command of families) this.#commands.set(command.name, command);
+    this.#server = net.createServer({ pauseOnConnect: true, noDelay: true }, (socket) => {
+      const connection = new ClientConnection(socket, {
+        id: ++this.#connectionId,
+        clock: options.clock,
+        commands: this.#commands,
+        bodies,
+        onClosed: (closed) => this.#connections.delete(closed),
+        plainReceive: options.plainReceive ?? false,
+      });
+      this.#connections.add(connection);
+    });
+    this.#link = new ControllerLink({
+      clock: options.clock,
+      controller: this.#controller,
+      heartbeat: () => this.#heartbeat(),
+      onReply: (reply) => this.#takeNews(reply),
+      onDeclaredDead: options.onDeclaredDead,
+    });
+  }
+
+  get nodeId(): number {
+    return this.#id ?? 0;
+  }
+
+  get host(): string {
+    return this.#options.host ?? "127.0.0.1";
+  }
+
+  get port(): number {
+    const address = this.#server.address();
+    return typeof address === "object" && address !== null ? address.port : 0;
+  }
+
+  async start(): Promise<void> {
+    const { clock, memoryBytes, zone, pid } = this.#options;
+    await listen(this.#server, this.host, this.#options.port ?? 0);
+    const request = {
+      host: this.host,
+      port: this.port,
+      memoryBytes,
+      pid,
+      ...(zone !== undefined && { zone }),
+    };
+    const reply = await this.#link.register(request);
+    this.#id = nodeId(reply.nodeId);
+    this.#publicKey = importPublicKey(reply.publicKey);
+    this.#fleetToken = reply.fleetToken;
+    this.#takeNews({ map: reply.map, jobs: reply.jobs });
+    const tick = (): void => {
+      this.#core.primary.tick();
+      this.#cancelTick = clock.after(tickMs, tick, true);
+    };
+    this.#cancelTick = clock.after(tickMs, tick, true);
+  }
+
+  async stop(): Promise<void> {
+    await this.#link.leave();
+    this.close();
+  }
+
+  close(): void {
+    this.#link.stop();
+    this.#cancelTick();
+    this.#server.close();
+    for (const connection of [...this.#connections]) connection.close();
+    this.#core.logs.close();
+    this.#pool?.close();
+    this.#controller.close();
+    this.#core.memory.close();
+  }
+
+  #createCore(): NodeCore {
+    const { clock, memoryBytes } = this.#options;
+    const memory = createNodeMemory({ limitBytes: memoryBytes, clock });
+    const shards = new ShardStore(memory);
+    const cells = new CellStore(memory);
+    const jobs = new JobDirectory();
+    const waits = new CellWaits(clock);
+    const self = (): NodeId => this.#self();
+    const view: FleetView = new FleetView({ seeds: [], pool: () => this.#nodePool() });
+    const rows = new Rows(self, () => view.current);
+    const logs = new GroupLogs(self, (backup) => this.#openLink(backup));
+    const freeObject = objectFreer({ clock, self, shards, pool: this.#nodePool(), view });
+    const primary = new PrimaryCells({
+      clock,
+      cells,
+      logs,
+      rows,
+      waits,
+      map: () => view.current,
+      freeObject,
+    });
+    const backup = new BackupCells({ clock, cells, jobs, self, map: () => view.current });
+    view.onChange((map) => this.#followMap(map));
+    return {
+      ...{ clock, redisVersion, memory, shards, cells, waits, jobs, rows, logs, primary, backup, view },
+      startedAtMs: clock.now(),
+      nodeIdOrZero: () => this.#id ?? 0,
+      port: () => this.port,
+      connectionCount: () => this.#connections.size,
+      encodedMap: () => this.#encoded,
+      publicKey: () => this.#publicKey,
+    };
+  }
+
+  #self(): NodeId {
+    if (this.#id === undefined)
+      throw new MayflyError("UNAVAILABLE", "This node has not registered with its controller yet.");
+    return this.#id;
+  }
+
+  #nodePool(): NodePool {
+    this.#pool ??= new NodePool({
+      clock: this.#options.clock,
+      credentials: () => ({ user: `node-${this.#id ?? 0}`, token: this.#fleetToken }),
+      epoch: () => this.#core.view.epoch,
+      onMap: (encoded) => this.#core.view.offer(encoded),
+    });
+    return this.#pool;
+  }
+
+  #openLink(backup: NodeId): BackupLink {
+    const request = async (name: string, args: readonly (string | Uint8Array)[]): Promise<void> => {
+      const entry = this.#core.view.node(backup);
+      if (entry === undefined) throw new MayflyError("NODE_UNREACHABLE", `node ${backup} is not in the map.`);
+      const deadline = startDeadline(
+        this.#options.clock,
+        replicateTimeoutMs,
+        undefined,
+        `${name} to node ${backup}`,
+      );
+      await this.#nodePool().connection(entry, "small").request(name, args, { deadline });
+    };
+    return new BackupLink({
+      clock: this.#options.clock,
+      send: (batch) => request("MF.REPLICATE", [formatEpoch(this.#core.view.epoch), batch]),
+      onFailure: (error) => {
+        // One of the two has an older map: give ours, and ask for a newer one.
+        if (error.code !== "MOVED" || this.#encoded === undefined) return;
+        const deadline = startDeadline(
+          this.#options.clock,
+          replicateTimeoutMs,
+          undefined,
+          "exchange of maps",
+        );
+        request("MF.MAP.OFFER", [this.#encoded])
+          .then(() => this.#core.view.refresh(deadline))
+          .catch(() => undefined);
+      },
+    });
+  }
+
+  #takeNews(reply: HeartbeatReply): void {
+    if (reply.jobs !== undefined) this.#followJobs(reply.jobs);
+    if (reply.map !== undefined) this.#core.view.offer(Buffer.from(reply.map, "base64"));
+  }
+
+  #followJobs(table: JobTable): void {
+    const { jobs, memory, shards, cells, waits } = this.#core;
+    for (const job of jobs.adopt(table)) {
+      shards.endJob(job);
+      cells.endJob(job);
+      memory.endJob(job);
+      const ended = new MayflyError("JOB_ENDED", `Job ${job} has ended.`);
+      waits.dismiss(
+        (waiting) => waiting === job,
+        () => ended,
+      );
+    }
+  }
+
+  #followMap(map: FleetMap): void {
+    this.#encoded = encodeMap(map);
+    const { logs, waits, rows } = this.#core;
+    logs.adopt(map);
+    waits.dismiss(
+      (_, group) => {
+        try {
+          rows.canRead(group);
+          return false;
+        } catch {
+          return true;
+        }
+      },
+      (group) => rows.moved(group),
+    );
+  }
+
+  #heartbeat(): HeartbeatRequest {
+    const { memory, jobs, view } = this.#core;
+    const utilization = performance.eventLoopUtilization();
+    const since = performance.eventLoopUtilization(utilization, this.#utilization);
+    this.#utilization = utilization;
+    return {
+      epoch: formatEpoch(view.epoch),
+      jobsVersion: jobs.version,
+      limitBytes: memory.limitBytes,
+      usedBytes: memory.usedBytes,
+      activeJobs: jobs.takeActive(),
+      jobBytes: jobs.known().map((job) => ({ job, bytes: memory.job(job).usedBytes })),
+      eventLoopUtilization: Math.min(1, Math.max(0, since.utilization)),
+    };
+  }
+}
+
+function listen(server: net.Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === "EADDRINUSE") {
+        const message = `Port ${port} on ${host} is taken; give another with --port, or 0 to let the kernel pick one.`;
+        reject(new MayflyError("PORT_IN_USE", message, { cause: error }));
+      } else {
+        reject(
+          new MayflyError("INVALID_ARGUMENT", `Cannot listen on ${host}:${port}: ${error.message}`, {
+            cause: error,
+          }),
+        );
+      }
+    });
+    server.listen({ host, port, backlog: 1024 }, resolve);
+  });
+}

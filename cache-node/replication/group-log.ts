@@ -1,0 +1,57 @@
+/**
+ * What of a group's log is on all members of its row. Pure: effects get positions as they are logged, backups
+ * acknowledge positions, and callbacks run once a position is on every backup. Nothing is answered before that.
+ */
+import type { NodeId } from "../../src/ids.ts";
+
+export class GroupLog {
+  #position = 0;
+  #committed = 0;
+  /** Newest position that each backup has acknowledged. */
+  #acknowledged = new Map<NodeId, number>();
+  #waiting: { readonly position: number; readonly run: () => void }[] = [];
+
+  get position(): number {
+    return this.#position;
+  }
+
+  get committed(): number {
+    return this.#committed;
+  }
+
+  /** A backup that is new here has nothing to acknowledge before what is logged from now on. */
+  setBackups(backups: readonly NodeId[]): void {
+    this.#acknowledged = new Map(backups.map((id) => [id, this.#acknowledged.get(id) ?? this.#position]));
+    this.#advance();
+  }
+
+  /** The position of an effect that was just applied. Without backups it is committed at once. */
+  append(): number {
+    this.#position += 1;
+    if (this.#acknowledged.size === 0) this.#advance();
+    return this.#position;
+  }
+
+  acknowledge(backup: NodeId, position: number): void {
+    const known = this.#acknowledged.get(backup);
+    if (known === undefined || known >= position) return;
+    this.#acknowledged.set(backup, position);
+    this.#advance();
+  }
+
+  /** Runs `run` now or as soon as `position` is committed; in the order of positions. */
+  whenCommitted(position: number, run: () => void): void {
+    if (position <= this.#committed) run();
+    else this.#waiting.push({ position, run });
+  }
+
+  #advance(): void {
+    const committed = Math.min(this.#position, ...this.#acknowledged.values());
+    if (committed <= this.#committed) return;
+    this.#committed = committed;
+    const ready = this.#waiting.filter((entry) => entry.position <= committed);
+    if (ready.length === 0) return;
+    this.#waiting = this.#waiting.filter((entry) => entry.position > committed);
+    for (const { run } of ready) run();
+  }
+}

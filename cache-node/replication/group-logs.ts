@@ -1,0 +1,88 @@
+/** The logs of all groups that this node is primary of, and the links to their backups. */
+import type { Group, NodeId } from "../../src/ids.ts";
+import { groupCount } from "../../src/placement/groups.ts";
+import type { FleetMap } from "../../src/placement/types.ts";
+import type { Effect } from "../../src/wire/cell.ts";
+import type { Version } from "../../src/wire/version.ts";
+import type { BackupLink } from "./backup-link.ts";
+import { GroupLog } from "./group-log.ts";
+
+interface GroupState {
+  readonly log: GroupLog;
+  generation: number;
+  sequence: number;
+  backups: readonly NodeId[];
+}
+
+export class GroupLogs {
+  readonly #self: () => NodeId;
+  readonly #openLink: (backup: NodeId) => BackupLink;
+  readonly #groups: GroupState[] = [];
+  readonly #links = new Map<NodeId, BackupLink>();
+
+  constructor(self: () => NodeId, openLink: (backup: NodeId) => BackupLink) {
+    this.#self = self;
+    this.#openLink = openLink;
+    for (let group = 0; group < groupCount; group++) {
+      this.#groups.push({ log: new GroupLog(), generation: 0, sequence: 0, backups: [] });
+    }
+  }
+
+  of(group: Group): GroupLog {
+    return this.#groups[group]!.log;
+  }
+
+  /** Sequences begin anew with each generation of the row. */
+  nextVersion(group: Group, generation: number): Version {
+    const state = this.#groups[group]!;
+    if (state.generation !== generation) {
+      state.generation = generation;
+      state.sequence = 0;
+    }
+    return { generation, sequence: state.sequence + 1 };
+  }
+
+  /** Logs an effect that was applied here; returns its position. */
+  append(effect: Effect): number {
+    const state = this.#groups[effect.group]!;
+    state.sequence = effect.version.sequence;
+    const position = state.log.append();
+    for (const backup of state.backups) {
+      this.#links.get(backup)?.push({ effect, acknowledged: () => state.log.acknowledge(backup, position) });
+    }
+    return position;
+  }
+
+  /** Follows the map: who the backups are, and to whom a link is of use. */
+  adopt(map: FleetMap): void {
+    const dead = new Set(map.nodes.filter((node) => node.state === "dead").map((node) => node.id));
+    const wanted = new Set<NodeId>();
+    for (const [group, row] of map.rows.entries()) {
+      const state = this.#groups[group]!;
+      const primary = row.nodes[0] === this.#self();
+      // A backup that is dead but still in the row has everything it ever acknowledged; it takes no more.
+      state.backups = primary ? row.nodes.slice(1).filter((node) => !dead.has(node)) : [];
+      for (const backup of state.backups) wanted.add(backup);
+    }
+    for (const backup of wanted)
+      if (!this.#links.has(backup)) this.#links.set(backup, this.#openLink(backup));
+    for (const [backup, link] of this.#links) {
+      if (wanted.has(backup)) continue;
+      link.close();
+      this.#links.delete(backup);
+    }
+    for (const state of this.#groups) state.log.setBackups(state.backups);
+  }
+
+  /** Effects that some backup has not acknowledged yet. */
+  backlog(): number {
+    let count = 0;
+    for (const link of this.#links.values()) count += link.backlog;
+    return count;
+  }
+
+  close(): void {
+    for (const link of this.#links.values()) link.close();
+    this.#links.clear();
+  }
+}

@@ -1,0 +1,243 @@
+/** One accepted connection: decodes commands, runs them, sends what they answer in one write a tick. */
+import type net from "node:net";
+import { DirectReceiver } from "../../client/transport/direct-socket.ts";
+import type { TokenClaims } from "../../src/auth/token.ts";
+import type { Clock } from "../../src/clock.ts";
+import { MayflyError } from "../../src/errors.ts";
+import {
+  type BodyTarget,
+  type CommandBody,
+  CommandDecoder,
+  type CommandHandler,
+} from "../../src/wire/command-decoder.ts";
+import { commandLimits, unauthenticatedCommandLimits } from "../../src/wire/resp-limits.ts";
+import { RespWriter } from "../../src/wire/resp-writer.ts";
+import { WriteBufferPool } from "../../src/wire/write-buffer-pool.ts";
+import type { Block } from "../store/segment.ts";
+import type { Call, CallConnection, Command, WriteReply } from "./call.ts";
+import { ReplyQueue } from "./reply-queue.ts";
+
+/** Where the large last argument of a command is received: asked before it arrives. */
+export interface BodyRouter {
+  target(
+    connection: ClientConnection,
+    args: readonly Buffer[],
+    argIndex: number,
+    bytes: number,
+  ): BodyTarget | "discard" | undefined;
+  aborted(target: BodyTarget): void;
+}
+
+export interface ClientConnectionOptions {
+  readonly id: number;
+  readonly clock: Clock;
+  readonly commands: ReadonlyMap<string, Command>;
+  readonly bodies: BodyRouter;
+  readonly onClosed: (connection: ClientConnection) => void;
+  /** Copy what is received instead of receiving in place (for tests of the fallback). */
+  readonly plainReceive: boolean;
+}
+
+/** Above so many unsent bytes no more commands are read from the connection. */
+const unsentBytesMax = 32 * 1024 * 1024;
+const repliesOwedMax = 100_000;
+/** Shared, so that an idle connection holds no buffer. */
+const writeBuffers = new WriteBufferPool();
+
+export class ClientConnection implements CallConnection, CommandHandler {
+  readonly id: number;
+  readonly writer = new RespWriter({ protocol: 2, pool: writeBuffers });
+  clientName = "";
+  readonly #options: ClientConnectionOptions;
+  readonly #decoder: CommandDecoder;
+  readonly #socket: net.Socket;
+  readonly #queue: ReplyQueue;
+  #claims: TokenClaims | undefined;
+  #pins: Block[] = [];
+  #flushing = false;
+  #ending = false;
+  #closed = false;
+  #pendingTagged = 0;
+
+  constructor(accepted: net.Socket, options: ClientConnectionOptions) {
+    this.id = options.id;
+    this.#options = options;
+    this.#decoder = new CommandDecoder(this, { limits: unauthenticatedCommandLimits });
+    this.#queue = new ReplyQueue((write) => this.#emit(write));
+    const receiver = new DirectReceiver(this.#decoder, (error) =>
+      this.#protocolError(MayflyError.from(error)),
+    );
+    this.#socket = receiver.adopt(accepted, options.plainReceive);
+    this.#socket.on("error", () => this.#socket.destroy());
+    this.#socket.on("end", () => this.#socket.end());
+    this.#socket.on("close", () => this.#onClose());
+  }
+
+  get claims(): TokenClaims | undefined {
+    return this.#claims;
+  }
+
+  /** Strangers get little memory; whoever has authenticated gets what commands need. */
+  set claims(claims: TokenClaims | undefined) {
+    this.#claims = claims;
+    this.#decoder.limits = claims === undefined ? unauthenticatedCommandLimits : commandLimits;
+  }
+
+  onCommand(args: readonly Buffer[], bodies: readonly CommandBody[]): void {
+    const command = this.#options.commands.get(commandName(args[0]!));
+    const tag = command?.tagged === true ? args[1] : undefined;
+    const tagged = tag !== undefined && !(tag.length === 1 && tag[0] === 48);
+    const reply = tagged ? this.#taggedReply(tag.toString("latin1")) : this.#queue.next();
+    const call: Call = { args, bodies, connection: this, reply };
+    try {
+      if (command === undefined) throw unknownCommand(args[0]!);
+      this.#admit(command, args.length);
+      const done = command.handle(call);
+      if (done !== undefined) done.catch((error: unknown) => this.#replyError(call, error));
+    } catch (error) {
+      this.#replyError(call, error);
+    }
+  }
+
+  bodyTarget(
+    args: readonly Buffer[],
+    argIndex: number,
+    _count: number,
+    bytes: number,
+  ): BodyTarget | "discard" | undefined {
+    return this.#options.bodies.target(this, args, argIndex, bytes);
+  }
+
+  onAbortedBody(target: BodyTarget): void {
+    this.#options.bodies.aborted(target);
+  }
+
+  pinUntilSent(block: Block): void {
+    block.pin();
+    this.#pins.push(block);
+  }
+
+  endAfterReply(): void {
+    this.#ending = true;
+    this.#scheduleFlush();
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  #admit(command: Command, count: number): void {
+    const { min, max } = command.args;
+    if (count < min || (max !== undefined && count > max)) {
+      throw new MayflyError(
+        "INVALID_ARGUMENT",
+        `wrong number of arguments for '${command.name.toLowerCase()}' command`,
+      );
+    }
+    if (this.#queue.length > repliesOwedMax || this.#pendingTagged > repliesOwedMax) {
+      throw new MayflyError("BUSY", `This connection has ${repliesOwedMax} commands without an answer.`);
+    }
+    if (command.scope === "none") return;
+    const { claims } = this;
+    if (claims === undefined)
+      throw new MayflyError("UNAUTHENTICATED", "Authentication required: AUTH <job> <token>.");
+    if (claims.expiresAtMs <= this.#options.clock.wallMs()) {
+      throw new MayflyError(
+        "TOKEN_EXPIRED",
+        "The token of this connection has expired; get a new ticket and connect again.",
+      );
+    }
+    if (command.scope !== "any" && command.scope !== claims.scope) {
+      throw new MayflyError(
+        "FORBIDDEN",
+        `'${command.name.toLowerCase()}' needs a token of scope ${command.scope}.`,
+      );
+    }
+  }
+
+  #taggedReply(tag: string): (write: WriteReply) => void {
+    this.#pendingTagged += 1;
+    return (write) => {
+      this.#pendingTagged -= 1;
+      this.#emit((writer) => {
+        writer.pushHeader(3);
+        writer.simple("mf");
+        writer.integer(Number(tag));
+        write(writer);
+      });
+    };
+  }
+
+  #replyError(call: Call, thrown: unknown): void {
+    const error = MayflyError.from(thrown);
+    call.reply((writer) => writer.error(error.toResp()));
+  }
+
+  #emit(write: WriteReply): void {
+    if (this.#closed) return;
+    write(this.writer);
+    this.#scheduleFlush();
+  }
+
+  #scheduleFlush(): void {
+    if (this.#flushing) return;
+    this.#flushing = true;
+    process.nextTick(() => this.#flush());
+  }
+
+  #flush(): void {
+    this.#flushing = false;
+    const pins = this.#pins;
+    this.#pins = [];
+    const chunks = this.#closed ? [] : this.writer.take();
+    const socket = this.#socket;
+    if (chunks.length === 0) unpinAll(pins);
+    else {
+      if (chunks.length > 1) socket.cork();
+      for (const [at, chunk] of chunks.entries()) {
+        if (at === chunks.length - 1 && pins.length > 0) socket.write(chunk, () => unpinAll(pins));
+        else socket.write(chunk);
+      }
+      if (chunks.length > 1) socket.uncork();
+    }
+    if (socket.writableLength === 0) this.writer.recycle();
+    else if (socket.writableLength > unsentBytesMax && !socket.isPaused()) this.#pauseUntilDrained();
+    if (this.#ending) socket.end();
+  }
+
+  #pauseUntilDrained(): void {
+    this.#socket.pause();
+    this.#socket.once("drain", () => this.#socket.resume());
+  }
+
+  #protocolError(error: MayflyError): void {
+    const line = error.code === "PROTOCOL" ? `ERR ${error.message}` : error.toResp();
+    this.#emit((writer) => writer.error(line));
+    this.endAfterReply();
+  }
+
+  #onClose(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#decoder.abort();
+    unpinAll(this.#pins);
+    this.#pins = [];
+    this.#options.onClosed(this);
+  }
+}
+
+function unpinAll(pins: readonly Block[]): void {
+  for (const block of pins) block.unpin();
+}
+
+function commandName(bytes: Buffer): string {
+  return bytes.toString("latin1").toUpperCase();
+}
+
+function unknownCommand(name: Buffer): MayflyError {
+  const shown = name.toString("latin1", 0, 64);
+  return new MayflyError(
+    "UNKNOWN_COMMAND",
+    `unknown command '${shown}'; \`COMMAND\` lists those this node knows.`,
+  );
+}

@@ -1,0 +1,200 @@
+/**
+ * The cells of all jobs, by group: what effects have made of each key. The same code applies effects on a primary and
+ * on a backup; deciding which effects to make is the primary's (cells/primary-cells.ts).
+ */
+import type { Group, JobNumber } from "../../src/ids.ts";
+import type { CellKind, Effect } from "../../src/wire/cell.ts";
+import type { Version } from "../../src/wire/version.ts";
+import { indexChargeFor } from "./index-charge.ts";
+import type { JobMemory } from "./job-memory.ts";
+import type { NodeMemory } from "./node-memory.ts";
+import type { Block } from "./segment.ts";
+
+export interface Cell {
+  readonly kind: CellKind;
+  readonly version: Version;
+  /** Of the group's log on this node: the newest effect on this key. */
+  readonly position: number;
+  /** Wall clock; 0 for never. */
+  readonly expiresAtMs: number;
+  /** Undefined for what is left of a deleted or expired key. */
+  readonly block: Block | undefined;
+}
+
+/** Answers given to one session, for as long as it may ask again. */
+interface SessionResults {
+  floor: number;
+  usedAtMs: number;
+  readonly versions: Map<
+    number,
+    { readonly version: Version; readonly position: number; readonly existed: boolean }
+  >;
+}
+
+interface GroupCells {
+  readonly cells: Map<string, Cell>;
+  readonly sessions: Map<string, SessionResults>;
+  /** Object ids that must not be committed any more. */
+  readonly aborted: Map<string, number>;
+}
+
+const resultCharge = indexChargeFor(8);
+
+/** Keys are bytes; as latin-1 they take one byte a character and keep their order. */
+export function cellName(key: Uint8Array): string {
+  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1");
+}
+
+export class CellStore {
+  readonly #memory: NodeMemory;
+  readonly #jobs = new Map<JobNumber, Map<Group, GroupCells>>();
+
+  constructor(memory: NodeMemory) {
+    this.#memory = memory;
+  }
+
+  get(job: JobNumber, group: Group, name: string): Cell | undefined {
+    return this.#jobs.get(job)?.get(group)?.cells.get(name);
+  }
+
+  /** What the session was answered before, if this is a repetition. */
+  result(
+    job: JobNumber,
+    group: Group,
+    session: string,
+    sequence: number,
+  ): { readonly version: Version; readonly position: number; readonly existed: boolean } | undefined {
+    return this.#jobs.get(job)?.get(group)?.sessions.get(session)?.versions.get(sequence);
+  }
+
+  wasAborted(job: JobNumber, group: Group, object: string): boolean {
+    return this.#jobs.get(job)?.get(group)?.aborted.has(object) ?? false;
+  }
+
+  /**
+   * Applies an effect; returns the cell that was there before, with the bytes of its ref if it was one and is now
+   * gone. Undefined when there is no memory: then nothing was changed.
+   */
+  apply(
+    effect: Effect,
+    position: number,
+    wallMs: number,
+  ): { readonly replacedRef: Buffer | undefined } | undefined {
+    const memory = this.#memory.job(effect.job);
+    const group = this.#group(effect.job, effect.group);
+    if (effect.kind === "abort") {
+      if (!this.#remember(memory, group, effect, position, wallMs, true)) return undefined;
+      group.aborted.set(Buffer.from(effect.value).toString("latin1"), wallMs);
+      return { replacedRef: undefined };
+    }
+    const name = cellName(effect.key);
+    const old = group.cells.get(name);
+    const existed = old !== undefined && old.kind !== "deleted" && old.kind !== "expired";
+    const fresh = old === undefined;
+    const charge = indexChargeFor(effect.key.length);
+    if (fresh && !memory.charge(charge)) return undefined;
+    const block =
+      effect.kind === "bytes" || effect.kind === "ref" ? memory.allocate(effect.value.length) : undefined;
+    const stored = block !== undefined || effect.kind === "deleted" || effect.kind === "expired";
+    if (!stored || !this.#remember(memory, group, effect, position, wallMs, existed)) {
+      if (fresh) memory.discharge(charge);
+      if (block !== undefined) memory.free(block);
+      return undefined;
+    }
+    block?.view().set(effect.value);
+    const { kind, version, expiresAtMs } = effect;
+    group.cells.set(name, { kind, version, position, expiresAtMs, block });
+    const replacedRef =
+      old?.kind === "ref" && old.block !== undefined ? Buffer.from(old.block.view()) : undefined;
+    if (old?.block !== undefined) memory.free(old.block);
+    return { replacedRef };
+  }
+
+  /** Drops what is left of a deleted or expired key, unless something newer is there. */
+  forget(job: JobNumber, group: Group, name: string, position: number): void {
+    const cells = this.#jobs.get(job)?.get(group)?.cells;
+    const cell = cells?.get(name);
+    if (cells === undefined || cell?.position !== position || cell.block !== undefined) return;
+    cells.delete(name);
+    this.#memory.job(job).discharge(indexChargeFor(name.length));
+  }
+
+  /** Names in the group that begin with `prefix` and come after `after`, in order. */
+  names(job: JobNumber, group: Group, prefix: string, after: string): string[] {
+    const cells = this.#jobs.get(job)?.get(group)?.cells;
+    if (cells === undefined) return [];
+    const names: string[] = [];
+    for (const [name, cell] of cells) {
+      if (cell.block !== undefined && name > after && name.startsWith(prefix)) names.push(name);
+    }
+    return names.sort();
+  }
+
+  /** Lets go of answers to sessions that have been silent for `idleMs`, and of old aborts. */
+  sweep(wallMs: number, idleMs: number): void {
+    for (const [job, groups] of this.#jobs) {
+      const memory = this.#memory.job(job);
+      for (const group of groups.values()) {
+        for (const [id, session] of group.sessions) {
+          if (wallMs - session.usedAtMs < idleMs) continue;
+          group.sessions.delete(id);
+          memory.discharge(resultCharge * (1 + session.versions.size));
+        }
+        for (const [object, atMs] of group.aborted) if (wallMs - atMs >= idleMs) group.aborted.delete(object);
+      }
+    }
+  }
+
+  endJob(job: JobNumber): void {
+    this.#jobs.delete(job);
+  }
+
+  count(): number {
+    let count = 0;
+    for (const groups of this.#jobs.values()) for (const group of groups.values()) count += group.cells.size;
+    return count;
+  }
+
+  #group(job: JobNumber, group: Group): GroupCells {
+    let groups = this.#jobs.get(job);
+    if (groups === undefined) {
+      groups = new Map();
+      this.#jobs.set(job, groups);
+    }
+    let cells = groups.get(group);
+    if (cells === undefined) {
+      cells = { cells: new Map(), sessions: new Map(), aborted: new Map() };
+      groups.set(group, cells);
+    }
+    return cells;
+  }
+
+  /** Keeps the answer for a repetition, and drops those the session has acknowledged. */
+  #remember(
+    memory: JobMemory,
+    group: GroupCells,
+    effect: Effect,
+    position: number,
+    wallMs: number,
+    existed: boolean,
+  ): boolean {
+    if (effect.sessionSequence === 0) return true;
+    let session = group.sessions.get(effect.session);
+    if (!memory.charge(resultCharge * (session === undefined ? 2 : 1))) return false;
+    if (session === undefined) {
+      session = { floor: 0, usedAtMs: wallMs, versions: new Map() };
+      group.sessions.set(effect.session, session);
+    }
+    session.usedAtMs = wallMs;
+    if (effect.sessionFloor > session.floor) {
+      session.floor = effect.sessionFloor;
+      for (const sequence of session.versions.keys()) {
+        if (sequence >= session.floor) continue;
+        session.versions.delete(sequence);
+        memory.discharge(resultCharge);
+      }
+    }
+    session.versions.set(effect.sessionSequence, { version: effect.version, position, existed });
+    return true;
+  }
+}

@@ -1,0 +1,108 @@
+import { systemClock, systemRng } from "../src/clock.ts";
+import { MayflyError } from "../src/errors.ts";
+import { jobNumber } from "../src/ids.ts";
+import { decodeTicket } from "../src/placement/ticket.ts";
+import type { Ticket } from "../src/placement/types.ts";
+import type { ClientContext } from "./context.ts";
+import { ControllerClient } from "./controller-client.ts";
+import { Job } from "./job.ts";
+import { Session } from "./session.ts";
+import { StripeMemory, stripeMemoryBytesDefault } from "./stripe-memory.ts";
+import { leftMs } from "./transport/deadline.ts";
+import { FleetView } from "./transport/fleet-view.ts";
+import { NodePool } from "./transport/node-pool.ts";
+
+export interface ConnectOptions {
+  /** Text form of a ticket, as `mayfly job create` prints it. */
+  readonly ticket?: string;
+  /** Instead of a ticket: the controller and a token of the job; the rest is asked there. */
+  readonly url?: string;
+  readonly token?: string;
+  /** With `url` and `token`: checked against the token's job. */
+  readonly job?: number;
+  /** For coding and checksums; default 64 MiB, or an eighth of the function's memory when that is less. */
+  readonly stripeMemoryBytes?: number;
+}
+
+const stripeMemoryBytesMin = 8 * 1024 * 1024;
+const connectTimeoutMs = 10_000;
+
+/**
+ * Connects to a job. Without arguments the ticket is taken from the environment variable MAYFLY_TICKET. With a ticket
+ * nothing is sent before the first operation.
+ * @throws MayflyError INVALID_ARGUMENT when there is no ticket or it is damaged; TOKEN_EXPIRED, CONTROLLER_UNREACHABLE
+ */
+export async function connect(options: ConnectOptions | string = {}): Promise<Job> {
+  const given = typeof options === "string" ? { ticket: options } : options;
+  const ticket = await ticketOf(given);
+  return openJob(ticket, given.stripeMemoryBytes ?? defaultStripeMemoryBytes());
+}
+
+async function ticketOf(options: ConnectOptions): Promise<Ticket> {
+  const { url, token, job } = options;
+  if (url !== undefined && token !== undefined) {
+    const controller = new ControllerClient(url);
+    try {
+      const reply = await controller.ticket(token, connectTimeoutMs);
+      if (job !== undefined && job !== reply.job.job) {
+        throw new MayflyError("FORBIDDEN", `The token is of job ${reply.job.job}, not of job ${job}.`);
+      }
+      return decodeTicket(reply.ticket);
+    } finally {
+      controller.close();
+    }
+  }
+  const text = options.ticket ?? process.env["MAYFLY_TICKET"];
+  if (text === undefined || text === "") {
+    throw new MayflyError(
+      "INVALID_ARGUMENT",
+      "connect() needs a ticket: set MAYFLY_TICKET (`mayfly job create` prints one), or pass { ticket } or { url, token }.",
+    );
+  }
+  return decodeTicket(text.trim());
+}
+
+function defaultStripeMemoryBytes(): number {
+  const functionBytes = Number(process.env["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] ?? Number.NaN) * 1024 * 1024;
+  if (!(functionBytes > 0)) return stripeMemoryBytesDefault;
+  return Math.max(stripeMemoryBytesMin, Math.min(stripeMemoryBytesDefault, functionBytes / 8));
+}
+
+function openJob(ticket: Ticket, stripeMemoryBytes: number): Job {
+  const job = jobNumber(ticket.job);
+  let controller: ControllerClient | undefined;
+  const controllerOf = (): ControllerClient => {
+    controller ??= new ControllerClient(ticket.controllerUrl);
+    return controller;
+  };
+  const view: FleetView = new FleetView({
+    seeds: ticket.seeds,
+    pool: () => pool,
+    askController: (after, deadline) =>
+      controllerOf().map(after, Math.max(1, Math.min(2000, leftMs(deadline))), deadline.signal),
+  });
+  const pool: NodePool = new NodePool({
+    clock: systemClock,
+    credentials: () => ({ user: String(ticket.job), token: ticket.token }),
+    epoch: () => view.epoch,
+    onMap: (encoded) => view.offer(encoded),
+  });
+  let memory: StripeMemory | undefined;
+  const context: ClientContext = {
+    clock: systemClock,
+    rng: systemRng,
+    job,
+    code: ticket.code,
+    pool,
+    view,
+    session: new Session(systemRng),
+    memory: () => {
+      memory ??= new StripeMemory(stripeMemoryBytes);
+      return memory;
+    },
+  };
+  return new Job(context, controllerOf, ticket.token, () => {
+    pool.close();
+    controller?.close();
+  });
+}

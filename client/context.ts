@@ -1,0 +1,20 @@
+import type { Clock, Rng } from "../src/clock.ts";
+import type { JobNumber } from "../src/ids.ts";
+import type { Code } from "../src/placement/types.ts";
+import type { Session } from "./session.ts";
+import type { StripeMemory } from "./stripe-memory.ts";
+import type { FleetView } from "./transport/fleet-view.ts";
+import type { NodePool } from "./transport/node-pool.ts";
+
+/** What every operation of one connected client shares. */
+export interface ClientContext {
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly job: JobNumber;
+  readonly code: Code;
+  readonly pool: NodePool;
+  readonly view: FleetView;
+  readonly session: Session;
+  /** The wasm memory for coding and checksums, made when first needed. */
+  readonly memory: () => StripeMemory;
+}

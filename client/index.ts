@@ -1,0 +1,17 @@
+/** The client SDK: everything a function may import from "mayfly". */
+export { type ErrorCode, type ErrorKind, MayflyError } from "../src/errors.ts";
+export { Ref } from "../src/wire/ref.ts";
+export { type ConnectOptions, connect } from "./connect.ts";
+export {
+  type ByteStream,
+  type CallOptions,
+  type DeleteOptions,
+  type GetOptions,
+  Job,
+  type Key,
+  type KeyStat,
+  type PutOptions,
+} from "./job.ts";
+export type { KeyEntry } from "./list-keys.ts";
+export type { ByteRange } from "./objects/read-object.ts";
+export type { RangeRead } from "./objects/read-ranges.ts";

@@ -1,0 +1,281 @@
+import { MayflyError } from "../src/errors.ts";
+import { decodeRef, inlineObject, Ref } from "../src/wire/ref.ts";
+import { inlineBytesMax, stripeBytesMax } from "../src/wire/stripe-layout.ts";
+import { type CellValue, type Condition, deleteCell, keyBytes, readCell, writeCell } from "./cells.ts";
+import type { ClientContext } from "./context.ts";
+import type { ControllerClient } from "./controller-client.ts";
+import { type KeyEntry, listKeys } from "./list-keys.ts";
+import { type ByteRange, readObject, resolveRange, resultBuffer } from "./objects/read-object.ts";
+import { type RangeRead, readRanges } from "./objects/read-ranges.ts";
+import { stripesOfBytes, stripesOfStream } from "./objects/stripe-source.ts";
+import { writeObject } from "./objects/write-object.ts";
+import { type Deadline, startDeadline } from "./transport/deadline.ts";
+
+export type Key = string | Uint8Array;
+export type Bytes = Uint8Array;
+/** Anything that yields bytes: a Node or web stream, a generator. */
+export type ByteStream = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+
+export interface CallOptions {
+  /** Total time for the call; default 30 s (plus `waitMs`), at most 15 minutes. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface PutOptions extends CallOptions {
+  /** Only if the key holds nothing; else KEY_EXISTS. */
+  readonly ifAbsent?: boolean;
+  /** Only if the key is at this version; else VERSION_MISMATCH. */
+  readonly ifVersion?: string;
+  /** The key expires after so long; default never (it goes with the job). */
+  readonly ttlMs?: number;
+}
+
+export interface GetOptions extends CallOptions {
+  /** Wait on the server until the key appears. */
+  readonly waitMs?: number;
+  readonly range?: ByteRange;
+  /** Receive into this memory; the result is a view of it. */
+  readonly into?: Uint8Array;
+}
+
+export interface DeleteOptions extends CallOptions {
+  readonly ifVersion?: string;
+}
+
+/** What a key holds, without its bytes. */
+export interface KeyStat {
+  readonly version: string;
+  readonly sizeBytes: number;
+  readonly ref: Ref;
+  readonly ttlLeftMs: number | undefined;
+}
+
+const timeoutMsDefault = 30_000;
+const ttlMsMax = 366 * 24 * 3600 * 1000;
+
+/**
+ * A job's data, from inside a function. Made by `connect()`; all calls end by their deadline and reject with a
+ * `MayflyError`. Its sockets do not keep the process alive.
+ */
+export class Job {
+  readonly #context: ClientContext;
+  readonly #controller: () => ControllerClient;
+  readonly #token: string;
+  readonly #close: () => void;
+
+  /** @internal use connect() */
+  constructor(context: ClientContext, controller: () => ControllerClient, token: string, close: () => void) {
+    this.#context = context;
+    this.#controller = controller;
+    this.#token = token;
+    this.#close = close;
+  }
+
+  /** The job's number; never used again for another job. */
+  get number(): number {
+    return this.#context.job;
+  }
+
+  /**
+   * Stores bytes under a key and resolves when they are acknowledged. Returns the ref of the object, which reads it
+   * without a lookup; `ref.version` is the key's new version. The bytes must not change before it resolves.
+   * @throws MayflyError KEY_EXISTS, VERSION_MISMATCH, NOT_ENOUGH_NODES, QUOTA_EXCEEDED, JOB_ENDED, UNAVAILABLE, TOO_LARGE
+   */
+  async put(key: Key, data: Bytes | string | ByteStream, options: PutOptions = {}): Promise<Ref> {
+    const deadline = this.#deadline("put", key, options, 0);
+    const common = { key: keyBytes(key), condition: conditionOf(options), ttlMs: checkTtl(options.ttlMs) };
+    const context = this.#context;
+    const bytes = typeof data === "string" ? Buffer.from(data, "utf8") : data;
+    const stripes =
+      bytes instanceof Uint8Array
+        ? {
+            whole: bytes.length <= inlineBytesMax ? bytes : undefined,
+            stripes: stripesOfBytes(bytes, context.code),
+          }
+        : await stripesOfStream(bytes, stripeBytesMax(context.code), inlineBytesMax);
+    if (stripes.whole !== undefined) {
+      const value = { ...common, kind: "bytes" as const, value: stripes.whole };
+      return inlineRef(context, value, await writeCell(context, value, deadline));
+    }
+    return writeObject(context, { ...common, stripes: stripes.stripes }, deadline);
+  }
+
+  /**
+   * The bytes at a key or of a ref.
+   * @throws MayflyError NOT_FOUND, EXPIRED, FREED, LOST (with the refs), JOB_ENDED, UNAVAILABLE, DEADLINE_EXCEEDED
+   */
+  async get(from: Key | Ref, options: GetOptions = {}): Promise<Uint8Array> {
+    const { range, into, waitMs = 0 } = options;
+    const deadline = this.#deadline("get", from, options, waitMs);
+    const context = this.#context;
+    if (from instanceof Ref && !from.inline) return readObject(context, from, range, into, deadline);
+    const cell = await this.#cell(from, deadline, waitMs);
+    if (cell.kind === "ref") return readObject(context, decodeRef(cell.value), range, into, deadline);
+    const { offset, length } = resolveRange(range, cell.value.length);
+    const bytes = resultBuffer(length, into);
+    bytes.set(cell.value.subarray(offset, offset + length));
+    return bytes;
+  }
+
+  /** The bytes as a stream of pieces of up to 8 MiB (a buffer of each piece's own), read ahead by one piece. */
+  async *stream(
+    from: Key | Ref,
+    options: GetOptions & { chunkBytes?: number } = {},
+  ): AsyncGenerator<Uint8Array> {
+    const { waitMs = 0, chunkBytes = 4 * 1024 * 1024 } = options;
+    const deadline = this.#deadline("stream", from, options, waitMs);
+    const whole = from instanceof Ref && !from.inline ? from : await this.#cell(from, deadline, waitMs);
+    const ref = whole instanceof Ref ? whole : whole.kind === "ref" ? decodeRef(whole.value) : undefined;
+    const inline = ref === undefined ? (whole as CellValue).value : undefined;
+    const { offset, length } = resolveRange(options.range, ref?.sizeBytes ?? inline!.length);
+    if (inline !== undefined) {
+      if (length > 0) yield inline.subarray(offset, offset + length);
+      return;
+    }
+    const piece = (start: number): Promise<Uint8Array> => {
+      const end = Math.min(start + Math.max(1, Math.min(chunkBytes, 8 * 1024 * 1024)), offset + length);
+      const perPiece = this.#deadline("stream", from, options, 0);
+      const reading = readObject(this.#context, ref!, { start, end }, undefined, perPiece);
+      reading.catch(() => undefined);
+      return reading;
+    };
+    let next = length > 0 ? piece(offset) : undefined;
+    for (let at = offset; next !== undefined; ) {
+      const bytes: Uint8Array = await next;
+      at += bytes.length;
+      next = at < offset + length ? piece(at) : undefined;
+      yield bytes;
+    }
+  }
+
+  /** Fills many ranges of many objects at once: each node is asked in batches, several nodes at a time. */
+  async readRanges(reads: readonly RangeRead[], options: CallOptions = {}): Promise<void> {
+    const deadline = this.#deadline("readRanges", `${reads.length} ranges`, options, 0);
+    for (const read of reads) {
+      resolveRange({ start: read.offset, end: read.offset + read.length }, read.ref.sizeBytes);
+      if (read.ref.stripes === undefined) {
+        throw new MayflyError(
+          "INVALID_ARGUMENT",
+          "readRanges needs refs with a location hint: take them from stat().",
+        );
+      }
+      resultBuffer(read.length, read.into);
+    }
+    await readRanges(this.#context, reads, deadline);
+  }
+
+  /** True if the key holds something now. */
+  async has(key: Key, options: CallOptions = {}): Promise<boolean> {
+    const deadline = this.#deadline("has", key, options, 0);
+    try {
+      return (await readCell(this.#context, keyBytes(key), deadline)) !== undefined;
+    } catch (thrown) {
+      if (MayflyError.from(thrown).code === "EXPIRED") return false;
+      throw thrown;
+    }
+  }
+
+  /** Version, size and ref of what the key holds. @throws MayflyError NOT_FOUND, EXPIRED */
+  async stat(key: Key, options: CallOptions & { waitMs?: number } = {}): Promise<KeyStat> {
+    const { waitMs = 0 } = options;
+    const cell = await this.#cell(key, this.#deadline("stat", key, options, waitMs), waitMs);
+    const found =
+      cell.kind === "ref"
+        ? new Ref({ ...decodeRef(cell.value), version: cell.version })
+        : inlineRef(this.#context, { key: keyBytes(key), value: cell.value }, cell.version);
+    return { version: cell.version, sizeBytes: found.sizeBytes, ref: found, ttlLeftMs: cell.ttlLeftMs };
+  }
+
+  /** Removes the key and frees its bytes; false if there was nothing. */
+  async delete(key: Key, options: DeleteOptions = {}): Promise<boolean> {
+    const condition = options.ifVersion === undefined ? undefined : { ifVersion: options.ifVersion };
+    const deadline = this.#deadline("delete", key, options, 0);
+    return deleteCell(this.#context, keyBytes(key), condition, deadline);
+  }
+
+  /** The keys that begin with `prefix`, in no order; ones written or deleted meanwhile may or may not be listed. */
+  list(prefix: Key = "", options: CallOptions = {}): AsyncGenerator<KeyEntry> {
+    const bytes = typeof prefix === "string" ? Buffer.from(prefix, "utf8") : prefix;
+    return listKeys(this.#context, bytes, this.#deadline("list", prefix, options, 0));
+  }
+
+  /** Renews the job's lease; any other operation does so too. */
+  async extend(): Promise<void> {
+    await this.#controller().extendJob(this.number, this.#token);
+  }
+
+  /** Ends the job: all its data are freed, nothing of it can be read or written again. */
+  async end(): Promise<void> {
+    await this.#controller().endJob(this.number, this.#token);
+    this.close();
+  }
+
+  /** Closes the connections; what is under way is rejected with CLOSED. */
+  close(): void {
+    this.#close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+  }
+
+  /** The cell at a key, or the very one that an inline ref names. */
+  async #cell(from: Key | Ref, deadline: Deadline, waitMs: number): Promise<CellValue> {
+    const key = from instanceof Ref ? from.key : from;
+    const cell = await readCell(this.#context, keyBytes(key), deadline, waitMs);
+    if (from instanceof Ref && cell?.version !== from.version) {
+      throw new MayflyError(
+        "FREED",
+        `Key ${printable(key)} was overwritten or deleted since this ref was made.`,
+      );
+    }
+    if (cell !== undefined) return cell;
+    const waited = waitMs > 0 ? ` It did not appear within ${waitMs} ms.` : "";
+    throw new MayflyError(
+      "NOT_FOUND",
+      `There is nothing at key ${printable(key)} of job ${this.number}.${waited}`,
+    );
+  }
+
+  #deadline(what: string, subject: Key | Ref, options: CallOptions, waitMs: number): Deadline {
+    const name = `${what}(${subject instanceof Ref ? "ref" : printable(subject)})`;
+    const timeoutMs = options.timeoutMs ?? timeoutMsDefault + waitMs;
+    return startDeadline(this.#context.clock, timeoutMs, options.signal, name);
+  }
+}
+
+function inlineRef(context: ClientContext, of: { key: Uint8Array; value: Uint8Array }, version: string): Ref {
+  const { key, value } = of;
+  const { code } = context;
+  return new Ref({
+    object: inlineObject,
+    key,
+    sizeBytes: value.length,
+    code,
+    stripes: undefined,
+    inline: true,
+    version,
+  });
+}
+
+function printable(key: Key): string {
+  return JSON.stringify(typeof key === "string" ? key : Buffer.from(key).toString("latin1"));
+}
+
+function conditionOf(options: PutOptions): Condition {
+  if (options.ifAbsent === true && options.ifVersion !== undefined) {
+    throw new MayflyError("INVALID_ARGUMENT", "ifAbsent and ifVersion exclude one another; give one.");
+  }
+  if (options.ifAbsent === true) return { ifAbsent: true };
+  return options.ifVersion === undefined ? undefined : { ifVersion: options.ifVersion };
+}
+
+function checkTtl(ttlMs: number | undefined): number {
+  if (ttlMs === undefined) return 0;
+  if (Number.isInteger(ttlMs) && ttlMs >= 1 && ttlMs <= ttlMsMax) return ttlMs;
+  throw new MayflyError(
+    "INVALID_ARGUMENT",
+    `ttlMs is ${ttlMs}; it is a whole number from 1 to ${ttlMsMax} (366 days).`,
+  );
+}

@@ -1,0 +1,87 @@
+/**
+ * Reading an object by its ref: by the hint first, with no lookup; when shards are gone the home key is asked what
+ * became of it.
+ */
+import { MayflyError } from "../../src/errors.ts";
+import { decodeRef, type Ref } from "../../src/wire/ref.ts";
+import { readCell } from "../cells.ts";
+import type { ClientContext } from "../context.ts";
+import type { Deadline } from "../transport/deadline.ts";
+import { readRanges } from "./read-ranges.ts";
+
+export interface ByteRange {
+  /** First byte. */
+  readonly start: number;
+  /** Behind the last byte; cut to the size. */
+  readonly end: number;
+}
+
+/** The range as offset and length within `sizeBytes`. @throws MayflyError INVALID_ARGUMENT */
+export function resolveRange(
+  range: ByteRange | undefined,
+  sizeBytes: number,
+): { offset: number; length: number } {
+  if (range === undefined) return { offset: 0, length: sizeBytes };
+  const { start, end } = range;
+  if (
+    !Number.isSafeInteger(start) ||
+    !Number.isSafeInteger(end) ||
+    start < 0 ||
+    end < start ||
+    start > sizeBytes
+  ) {
+    throw new MayflyError(
+      "INVALID_ARGUMENT",
+      `The range ${start}..${end} does not lie in the ${sizeBytes} bytes; give 0 <= start <= end.`,
+    );
+  }
+  return { offset: start, length: Math.min(end, sizeBytes) - start };
+}
+
+/** Memory for a result: the caller's, when it is large enough. */
+export function resultBuffer(length: number, into: Uint8Array | undefined): Uint8Array {
+  if (into === undefined) return length < 4096 ? Buffer.allocUnsafe(length) : Buffer.allocUnsafeSlow(length);
+  if (into.length >= length) return into.subarray(0, length);
+  throw new MayflyError(
+    "INVALID_ARGUMENT",
+    `The buffer given as \`into\` has ${into.length} bytes and the result has ${length}; ask for a range or give a larger one.`,
+  );
+}
+
+export async function readObject(
+  context: ClientContext,
+  ref: Ref,
+  range: ByteRange | undefined,
+  into: Uint8Array | undefined,
+  deadline: Deadline,
+): Promise<Uint8Array> {
+  const { offset, length } = resolveRange(range, ref.sizeBytes);
+  const bytes = resultBuffer(length, into);
+  let current = ref.stripes === undefined ? await whereIsIt(context, ref, deadline) : ref;
+  for (;;) {
+    try {
+      await readRanges(context, [{ ref: current, offset, length, into: bytes }], deadline);
+      return bytes;
+    } catch (thrown) {
+      const error = MayflyError.from(thrown);
+      if (error.code !== "LOST") throw error;
+      const found = await whereIsIt(context, ref, deadline);
+      if (String(found.stripes) === String(current.stripes)) throw error;
+      current = found;
+    }
+  }
+}
+
+/** The ref with its newest placement. @throws MayflyError FREED when its key holds something else now, or nothing */
+async function whereIsIt(context: ClientContext, ref: Ref, deadline: Deadline): Promise<Ref> {
+  const cell = await readCell(context, ref.key, deadline);
+  const home = cell?.kind === "ref" ? decodeRef(cell.value) : undefined;
+  if (home?.object === ref.object) return home;
+  const key = JSON.stringify(Buffer.from(ref.key).toString());
+  throw new MayflyError(
+    "FREED",
+    cell === undefined
+      ? `The object of this ref was freed: key ${key} was deleted or never committed.`
+      : `The object of this ref was freed: key ${key} was overwritten (now version ${cell.version}).`,
+  );
+}

@@ -1,0 +1,166 @@
+/** One stripe on its way to the nodes: laid out, coded and summed in wasm memory, then sent shard by shard. */
+
+import { shardSeed } from "../../src/checksum/frame-checksums.ts";
+import { MayflyError } from "../../src/errors.ts";
+import { type NodeId, type ObjectId, objectIdBytes } from "../../src/ids.ts";
+import { drawNodes } from "../../src/placement/draw-nodes.ts";
+import type { Code } from "../../src/placement/types.ts";
+import { frameBytes, frameCount, type Stripe, storedBytes } from "../../src/wire/stripe-layout.ts";
+import type { ClientContext } from "../context.ts";
+import type { StripeLease, StripeMemory } from "../stripe-memory.ts";
+import { checkDeadline, type Deadline, pause } from "../transport/deadline.ts";
+
+export interface StripeWrite {
+  readonly object: ObjectId;
+  readonly stripe: Stripe;
+  readonly code: Code;
+  /** The stripe's bytes; copied before the first await of `writeStripe`'s lease returns, so it may be reused after. */
+  readonly bytes: Uint8Array;
+}
+
+/** A full node is asked again so often before another one gets the shard. */
+const busyTriesMax = 5;
+
+/**
+ * Writes all shards of the stripe to distinct nodes; resolves with these when all have acknowledged.
+ * @throws MayflyError NOT_ENOUGH_NODES when fewer than d+p distinct nodes take shards
+ */
+export async function writeStripe(
+  context: ClientContext,
+  write: StripeWrite,
+  deadline: Deadline,
+): Promise<NodeId[]> {
+  const map = await context.view.ready(deadline);
+  const memory = context.memory();
+  const { code, stripe } = write;
+  const lease = await memory.lease(code, stripe.shardBytes, deadline);
+  try {
+    layOut(memory, lease, write);
+    const nodes = drawNodes(map, code.d + code.p, context.rng);
+    const taken = new Set(nodes);
+    // All settle before the lease ends: the sockets send from its memory.
+    const sent = await Promise.allSettled(
+      nodes.map((node, shard) => sendShard(context, write, shard, node, lease, taken, deadline)),
+    );
+    return sent.map((result) => {
+      if (result.status === "rejected") throw result.reason;
+      return result.value;
+    });
+  } finally {
+    lease.release();
+  }
+}
+
+/** Writes some shards of a stripe again, to nodes not in `taken`; the others stay where they are. */
+export async function rewriteShards(
+  context: ClientContext,
+  write: StripeWrite,
+  shards: readonly number[],
+  taken: Set<NodeId>,
+  deadline: Deadline,
+): Promise<ReadonlyMap<number, NodeId>> {
+  const memory = context.memory();
+  const lease = await memory.lease(write.code, write.stripe.shardBytes, deadline);
+  try {
+    layOut(memory, lease, write);
+    const sent = await Promise.allSettled(
+      shards.map(async (shard): Promise<[number, NodeId]> => {
+        const node = drawAnother(context, taken);
+        return [shard, await sendShard(context, write, shard, node, lease, taken, deadline)];
+      }),
+    );
+    return new Map(
+      sent.map((result) => {
+        if (result.status === "rejected") throw result.reason;
+        return result.value;
+      }),
+    );
+  } finally {
+    lease.release();
+  }
+}
+
+function layOut(memory: StripeMemory, lease: StripeLease, write: StripeWrite): void {
+  const { code, stripe, bytes } = write;
+  const { shardBytes } = stripe;
+  for (let shard = 0; shard < code.d; shard++) {
+    const stored = storedBytes(stripe, code, shard);
+    const at = lease.base + shard * lease.stride;
+    memory.buffer.set(bytes.subarray(shard * shardBytes, shard * shardBytes + stored), at);
+    memory.buffer.fill(0, at + stored, at + shardBytes);
+  }
+  memory.codec(code).encode(lease.base, lease.stride, shardBytes);
+}
+
+function sumShard(context: ClientContext, write: StripeWrite, shard: number, lease: StripeLease): void {
+  const { checksums } = context.memory();
+  const seed = shardSeed(context.job, objectIdBytes(write.object), write.stripe.index, shard);
+  checksums.setSeed(seed.lo, seed.hi);
+  const stored = storedBytes(write.stripe, write.code, shard);
+  checksums.hashFrames(lease.base + shard * lease.stride, stored, frameBytes, lease.sumsAt(shard));
+}
+
+async function sendShard(
+  context: ClientContext,
+  write: StripeWrite,
+  shard: number,
+  first: NodeId,
+  lease: StripeLease,
+  taken: Set<NodeId>,
+  deadline: Deadline,
+): Promise<NodeId> {
+  sumShard(context, write, shard, lease);
+  const memory = context.memory();
+  const stored = storedBytes(write.stripe, write.code, shard);
+  const payload = memory.view(lease.base + shard * lease.stride, stored);
+  const sums = memory.view(lease.sumsAt(shard), frameCount(stored) * 8);
+  const args = [objectIdBytes(write.object), write.stripe.index, shard, sums, payload];
+  let node = first;
+  let busyTries = 0;
+  for (;;) {
+    try {
+      const entry = context.view.node(node);
+      if (entry === undefined || entry.state === "dead") {
+        throw new MayflyError("NODE_UNREACHABLE", `node ${node} is no longer in the map.`);
+      }
+      await context.pool.connection(entry, "bulk").request("MF.SHARD.PUT", args, { deadline });
+      return node;
+    } catch (thrown) {
+      const error = MayflyError.from(thrown);
+      checkDeadline(deadline, error);
+      if (error.code === "BUSY" && ++busyTries % busyTriesMax !== 0) {
+        await pause(deadline, (error.retryAfterMs ?? 20 * busyTries) * (0.5 + context.rng.random()), error);
+      } else if (error.code === "BUSY" || error.code === "NODE_UNREACHABLE") {
+        node = await another(context, taken, node, error, deadline);
+      } else {
+        throw error;
+      }
+    }
+  }
+}
+
+/** Another node for the shard; where a full node has no stand-in, it is asked again after a while. */
+async function another(
+  context: ClientContext,
+  taken: Set<NodeId>,
+  node: NodeId,
+  error: MayflyError,
+  deadline: Deadline,
+): Promise<NodeId> {
+  if (error.code === "NODE_UNREACHABLE") await context.view.refresh(deadline).catch(() => undefined);
+  try {
+    return drawAnother(context, taken);
+  } catch (few) {
+    if (error.code !== "BUSY") throw few;
+    await pause(deadline, 200, error);
+    return node;
+  }
+}
+
+function drawAnother(context: ClientContext, taken: Set<NodeId>): NodeId {
+  const map = context.view.current;
+  if (map === undefined) throw new MayflyError("UNAVAILABLE", "There is no map yet.");
+  const node = drawNodes(map, 1, context.rng, taken)[0]!;
+  taken.add(node);
+  return node;
+}

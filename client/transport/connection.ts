@@ -1,0 +1,248 @@
+/**
+ * One RESP3 connection to a node. Requests are Mayfly commands whose first argument is a tag; the node answers
+ * each with a push `>3 +mf :<tag> <value>`, in whatever order answers are ready, so that a wait or a slow write
+ * holds up nobody else. The handshake (HELLO, AUTH, MF.MAP) goes out with the first request, in one write.
+ */
+import type net from "node:net";
+import { MayflyError } from "../../src/errors.ts";
+import { formatEpoch } from "../../src/placement/epoch.ts";
+import type { Address, Epoch } from "../../src/placement/types.ts";
+import { ReplyDecoder } from "../../src/wire/reply-decoder.ts";
+import { RespError, RespPush, type RespValue } from "../../src/wire/resp-value.ts";
+import { RespWriter } from "../../src/wire/resp-writer.ts";
+import { checkDeadline, type Deadline, deadlineError, leftMs } from "./deadline.ts";
+import { DirectReceiver } from "./direct-socket.ts";
+
+export type Argument = string | Uint8Array | number;
+
+/** Where the body of a reply goes; `path` are the positions within the nested arrays of the reply. */
+export type TargetOf = (length: number, path: readonly number[]) => Uint8Array | undefined;
+
+export interface RequestOptions {
+  readonly deadline: Deadline;
+  readonly targetOf?: TargetOf;
+}
+
+export interface Credentials {
+  readonly user: string;
+  readonly token: string;
+}
+
+interface Pending {
+  readonly resolve: (value: RespValue) => void;
+  readonly reject: (error: MayflyError) => void;
+  readonly targetOf: TargetOf | undefined;
+  readonly release: () => void;
+  /** The caller has gone: bodies still to come must not touch its memory. */
+  abandoned: boolean;
+}
+
+export interface ConnectionOptions {
+  readonly address: Address;
+  readonly credentials: Credentials;
+  readonly epoch: Epoch;
+  /** The node's answer to MF.MAP: an encoded map newer than `epoch`, if it has one. */
+  readonly onMap: (encoded: Uint8Array) => void;
+  readonly onClosed: () => void;
+}
+
+const tagMax = 2 ** 31;
+const pendingMax = 65_536;
+
+export class Connection {
+  readonly address: Address;
+  #socket: net.Socket;
+  #receiver: DirectReceiver;
+  #decoder: ReplyDecoder;
+  #writer = new RespWriter({ protocol: 3 });
+  #pending = new Map<number, Pending>();
+  #tag = 0;
+  /** The memory of a caller that a body is being received into, and the request it belongs to. */
+  #receiving: { readonly tag: number; readonly target: Uint8Array } | undefined;
+  /** Answers to the handshake still to come, in order. */
+  #handshake: ((value: RespValue) => void)[] = [];
+  #flushing = false;
+  #closed: MayflyError | undefined;
+  readonly #onClosed: () => void;
+
+  constructor(options: ConnectionOptions) {
+    this.address = options.address;
+    this.#onClosed = options.onClosed;
+    this.#decoder = new ReplyDecoder({
+      onReply: (value) => this.#onReply(value),
+      bodyTarget: (length, stack) => this.#bodyTarget(length, stack),
+    });
+    this.#receiver = new DirectReceiver(this.#decoder, (error) => this.#fail(MayflyError.from(error)));
+    this.#socket = this.#receiver.connect(options.address);
+    this.#socket.on("error", (error) => this.#fail(this.#unreachable(error.message)));
+    this.#socket.on("close", () => this.#fail(this.#unreachable("it closed the connection")));
+    this.#sayHello(options);
+  }
+
+  get closed(): boolean {
+    return this.#closed !== undefined;
+  }
+
+  /** Requests without an answer yet. */
+  get pendingCount(): number {
+    return this.#pending.size;
+  }
+
+  /**
+   * Sends one command; the tag is put in behind its name. Bodies of 16 KiB and more are sent from where they are:
+   * they must not change before the answer. Rejects with the node's error, NODE_UNREACHABLE, DEADLINE_EXCEEDED
+   * or ABORTED; in each case nothing is written to the request's targets any more.
+   */
+  request(name: string, args: readonly Argument[], options: RequestOptions): Promise<RespValue> {
+    if (this.#closed !== undefined) return Promise.reject(this.#closed);
+    checkDeadline(options.deadline);
+    if (this.#pending.size >= pendingMax) {
+      return Promise.reject(
+        new MayflyError("BUSY", `${this.#name()} has ${pendingMax} requests without an answer.`),
+      );
+    }
+    const tag = this.#nextTag();
+    return new Promise((resolve, reject) => {
+      const { deadline, targetOf } = options;
+      const onAbort = (): void => this.#abandon(tag, this.#overdue(deadline));
+      const cancelTimer = deadline.clock.after(leftMs(deadline), onAbort);
+      deadline.signal?.addEventListener("abort", onAbort, { once: true });
+      const release = (): void => {
+        cancelTimer();
+        deadline.signal?.removeEventListener("abort", onAbort);
+      };
+      if (this.#pending.size === 0) this.#socket.ref();
+      this.#pending.set(tag, { resolve, reject, targetOf, release, abandoned: false });
+      this.#writer.command([name, tag, ...args]);
+      this.#scheduleFlush();
+    });
+  }
+
+  close(): void {
+    this.#fail(new MayflyError("CLOSED", `The connection to ${this.#name()} was closed by its owner.`));
+  }
+
+  #sayHello(options: ConnectionOptions): void {
+    const { user, token } = options.credentials;
+    this.#writer.command(["HELLO", 3]);
+    this.#writer.command(["AUTH", user, token]);
+    this.#writer.command(["MF.MAP", 0, formatEpoch(options.epoch)]);
+    const check = (value: RespValue): void => {
+      if (value instanceof RespError) this.#fail(MayflyError.fromResp(value.line));
+    };
+    this.#handshake.push(check, check, (value) => {
+      check(value);
+      if (value instanceof Uint8Array) options.onMap(value);
+    });
+    this.#scheduleFlush();
+  }
+
+  #nextTag(): number {
+    do this.#tag = (this.#tag % tagMax) + 1;
+    while (this.#pending.has(this.#tag));
+    return this.#tag;
+  }
+
+  #scheduleFlush(): void {
+    if (this.#flushing) return;
+    this.#flushing = true;
+    process.nextTick(() => this.#flush());
+  }
+
+  #flush(): void {
+    this.#flushing = false;
+    if (this.#closed !== undefined) return;
+    const chunks = this.#writer.take();
+    const socket = this.#socket;
+    if (chunks.length > 1) socket.cork();
+    for (const chunk of chunks) socket.write(chunk);
+    if (chunks.length > 1) socket.uncork();
+    if (socket.writableLength === 0) this.#writer.recycle();
+  }
+
+  #onReply(value: RespValue): void {
+    this.#receiving = undefined;
+    if (!(value instanceof RespPush)) {
+      const answer = this.#handshake.shift();
+      if (answer === undefined)
+        throw new MayflyError("PROTOCOL", `${this.#name()} sent an answer nobody asked for.`);
+      answer(value);
+      return;
+    }
+    const [kind, tag, result] = value.items;
+    if (kind !== "mf" || typeof tag !== "number" || result === undefined) return;
+    const pending = this.#take(tag);
+    if (pending === undefined || pending.abandoned) return;
+    if (result instanceof RespError) pending.reject(MayflyError.fromResp(result.line));
+    else pending.resolve(result);
+  }
+
+  #bodyTarget(length: number, stack: readonly (readonly RespValue[])[]): Uint8Array | undefined {
+    const tag = stack[0]?.[1];
+    if (typeof tag !== "number") return undefined;
+    const pending = this.#pending.get(tag);
+    if (pending?.targetOf === undefined || pending.abandoned) return undefined;
+    const path = stack.slice(1).map((items) => items.length);
+    const target = pending.targetOf(length, path);
+    this.#receiving = target && { tag, target };
+    return target;
+  }
+
+  #take(tag: number): Pending | undefined {
+    const pending = this.#pending.get(tag);
+    if (pending === undefined) return undefined;
+    this.#pending.delete(tag);
+    pending.release();
+    if (this.#pending.size === 0) this.#socket.unref();
+    return pending;
+  }
+
+  /** The entry stays until the answer has come, so that its tag is not used again before. */
+  #abandon(tag: number, error: MayflyError): void {
+    const pending = this.#pending.get(tag);
+    if (pending === undefined || pending.abandoned) return;
+    pending.abandoned = true;
+    pending.release();
+    const receiving = this.#receiving?.tag === tag ? this.#receiving : undefined;
+    if (receiving && this.#decoder.abandonBody(receiving.target) && !this.#receiver.retarget(this.#socket)) {
+      this.#fail(this.#unreachable("a receive under way could not be redirected"));
+    }
+    this.#unrefWhenIdle();
+    pending.reject(error);
+  }
+
+  #unrefWhenIdle(): void {
+    for (const pending of this.#pending.values()) if (!pending.abandoned) return;
+    this.#socket.unref();
+  }
+
+  #overdue(deadline: Deadline): MayflyError {
+    try {
+      checkDeadline(deadline);
+    } catch (error) {
+      return MayflyError.from(error);
+    }
+    return deadlineError(deadline);
+  }
+
+  #fail(error: MayflyError): void {
+    if (this.#closed !== undefined) return;
+    this.#closed = error;
+    this.#socket.destroy();
+    const pending = [...this.#pending.values()];
+    this.#pending.clear();
+    for (const entry of pending) {
+      entry.release();
+      if (!entry.abandoned) entry.reject(error);
+    }
+    this.#onClosed();
+  }
+
+  #name(): string {
+    return `node ${this.address.host}:${this.address.port}`;
+  }
+
+  #unreachable(why: string): MayflyError {
+    return new MayflyError("NODE_UNREACHABLE", `${this.#name()} cannot be reached: ${why}.`);
+  }
+}

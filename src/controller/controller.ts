@@ -1,0 +1,135 @@
+/** A controller: state, clockwork, HTTP and provisioner put together. */
+import type { Cancel } from "../clock.ts";
+import { MayflyError } from "../errors.ts";
+import { type Fleet, openFleet } from "./fleet.ts";
+import type { FleetState } from "./fleet-state.ts";
+import { createHttpApp } from "./http-app.ts";
+import { type ControllerOptions, type ControllerSettings, resolveOptions } from "./options.ts";
+import type { Provisioner } from "./provisioners/provisioner.ts";
+import { createStaticProvisioner } from "./provisioners/static.ts";
+import type { App, RouteContext } from "./routes/route-context.ts";
+import { openJournal } from "./state-store/journal.ts";
+import { createMemoryStore } from "./state-store/memory-store.ts";
+import type { StateStore } from "./state-store/state-store.ts";
+import { watchFleet } from "./watch-fleet.ts";
+
+export interface Controller {
+  /** Where it listens, like http://127.0.0.1:7400; known once `listen` has resolved. */
+  readonly url: string;
+  /** The newest state that counts; for tests and for looking at. */
+  readonly state: FleetState;
+  readonly provisioner: Provisioner;
+  /**
+   * Takes the fleet over and serves. Resolves to `url`.
+   *
+   * @throws MayflyError PORT_IN_USE; DAMAGED or UNAVAILABLE when the state cannot be read or written.
+   */
+  listen(): Promise<string>;
+  /** Stops the provisioner's nodes, then serving. What was stored stays. To close twice does nothing. */
+  close(): Promise<void>;
+}
+
+interface Running {
+  readonly app: App;
+  readonly url: string;
+  readonly store: StateStore;
+  readonly stopWatching: Cancel;
+}
+
+/**
+ * A controller that does not listen yet.
+ *
+ * @param provisioner starts nodes when asked to; none by default
+ * @throws MayflyError INVALID_ARGUMENT for options outside their limits.
+ */
+export function createController(
+  options: ControllerOptions = {},
+  provisioner: Provisioner = createStaticProvisioner(),
+): Controller {
+  const settings = resolveOptions(options);
+  let fleet: Fleet | undefined;
+  let running: Running | undefined;
+  const mustRun = (): Running => {
+    if (running === undefined) throw new RangeError("the controller is not listening");
+    return running;
+  };
+  const context: RouteContext = {
+    get fleet() {
+      if (fleet === undefined) throw starting();
+      return fleet;
+    },
+    url: () => settings.advertiseUrl ?? mustRun().url,
+  };
+
+  return {
+    provisioner,
+    get url() {
+      return mustRun().url;
+    },
+    get state() {
+      return context.fleet.state;
+    },
+    async listen() {
+      if (running !== undefined) return running.url;
+      // The port comes first: to take the fleet over is to fence off the controller that may be there already.
+      const app = await createHttpApp(context);
+      const url = await bind(app, settings);
+      try {
+        const store = options.store ?? (await openStore(options.stateDir));
+        fleet = await openFleet(settings, store);
+        running = { app, url, store, stopWatching: watchFleet(fleet) };
+      } catch (thrown) {
+        await app.close();
+        throw thrown;
+      }
+      return url;
+    },
+    async close() {
+      await provisioner.stopAll();
+      const closing = running;
+      running = undefined;
+      closing?.stopWatching();
+      await closing?.app.close();
+      fleet = undefined;
+      if (options.store === undefined) await closing?.store.close();
+    },
+  };
+}
+
+function starting(): MayflyError {
+  return new MayflyError("UNAVAILABLE", "the controller is starting or stopping; try again", {
+    retryAfterMs: 500,
+  });
+}
+
+async function openStore(stateDir: string | undefined): Promise<StateStore> {
+  return stateDir === undefined ? createMemoryStore() : await openJournal(stateDir);
+}
+
+async function bind(app: App, { host, port }: ControllerSettings): Promise<string> {
+  try {
+    await app.listen({ host, port });
+  } catch (thrown) {
+    await app.close();
+    throw bindError(thrown, host, port);
+  }
+  const address = app.server.address();
+  const bound = typeof address === "object" && address !== null ? address.port : port;
+  return `http://${host.includes(":") ? `[${host}]` : host}:${bound}`;
+}
+
+function bindError(thrown: unknown, host: string, port: number): MayflyError {
+  const code = thrown instanceof Error && "code" in thrown ? thrown.code : undefined;
+  if (code === "EADDRINUSE") {
+    return new MayflyError(
+      "PORT_IN_USE",
+      `port ${port} of ${host} is taken, perhaps by another controller; stop it, or choose another port: ` +
+        `mayfly controller --port ${port + 1 > 65_535 ? 0 : port + 1} (0 takes a free one)`,
+      { cause: thrown },
+    );
+  }
+  const why = MayflyError.from(thrown).message;
+  return new MayflyError("INVALID_ARGUMENT", `the controller cannot listen on ${host}:${port}: ${why}`, {
+    cause: thrown,
+  });
+}

@@ -1,0 +1,53 @@
+/** Acts on what plan-fleet.ts decided: turns a state into the next. Still a value, so that it can be stored before it counts. */
+import type { ZonePolicy } from "../placement/row-table.ts";
+import {
+  buryNodes,
+  dropDeadBackups,
+  endJobs,
+  type FleetState,
+  layRows,
+  nextEpoch,
+  sweepDead,
+  weighNode,
+} from "./fleet-state.ts";
+import { type FleetAction, type FleetPolicy, planRowChange } from "./plan-fleet.ts";
+
+export interface ExecutionPolicy extends FleetPolicy {
+  readonly zonePolicy: ZonePolicy;
+}
+
+/** @param wallMs when jobs that end now ended */
+export function executePlan(
+  state: FleetState,
+  actions: readonly FleetAction[],
+  policy: ExecutionPolicy,
+  wallMs: number,
+): FleetState {
+  return actions.reduce((at, action) => executeAction(at, action, policy, wallMs), state);
+}
+
+/** Brings the rows in line with `changed` and gives it the epoch that follows `state`'s if the map is another one. */
+export function settle(state: FleetState, changed: FleetState, policy: ExecutionPolicy): FleetState {
+  const withRows = executePlan(changed, planRowChange(changed, policy), policy, 0);
+  return nextEpoch(state, sweepDead(withRows));
+}
+
+function executeAction(
+  state: FleetState,
+  action: FleetAction,
+  policy: ExecutionPolicy,
+  wallMs: number,
+): FleetState {
+  switch (action.kind) {
+    case "bury":
+      return buryNodes(state, new Set([action.node]));
+    case "weigh":
+      return weighNode(state, action.node, action.weight);
+    case "end":
+      return endJobs(state, new Set([action.job]), wallMs);
+    case "lay-rows":
+      return layRows(state, policy.zonePolicy);
+    case "drop-dead":
+      return dropDeadBackups(state);
+  }
+}

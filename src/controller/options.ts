@@ -1,0 +1,92 @@
+/** What a controller can be told, with defaults and limits. */
+import { type Clock, type Rng, systemClock, systemRng } from "../clock.ts";
+import { MayflyError } from "../errors.ts";
+import { rowNodesMax } from "../placement/map-codec.ts";
+import type { ZonePolicy } from "../placement/row-table.ts";
+import type { StateStore } from "./state-store/state-store.ts";
+
+export const controllerPortDefault = 7400;
+
+export interface ControllerOptions {
+  /** 127.0.0.1 by default. */
+  readonly host?: string;
+  /** 7400 by default; 0 takes a free one. */
+  readonly port?: number;
+  /** URL that tickets name, when it is not that of host and port. */
+  readonly advertiseUrl?: string;
+  /** Directory of the journal. Without it (and without `store`) the fleet is forgotten when the process ends. */
+  readonly stateDir?: string;
+  readonly store?: StateStore;
+  /** Rows are first laid when so many nodes have registered; 1 by default. */
+  readonly nodesInitial?: number;
+  /** Backups of each row, 0 .. 15; 2 by default. */
+  readonly backups?: number;
+  readonly zonePolicy?: ZonePolicy;
+  /** How often nodes report; 500 by default. */
+  readonly heartbeatMs?: number;
+  /** A node that was silent for so long is dead; 2000 by default, at least 300 and twice `heartbeatMs`. */
+  readonly deadAfterMs?: number;
+  /** Life of a ticket's token unless asked otherwise; 24 hours by default. */
+  readonly tokenTtlMs?: number;
+  readonly clock?: Clock;
+  readonly rng?: Rng;
+  /** Told of every decision, a line each. */
+  readonly log?: (line: string) => void;
+}
+
+export interface ControllerSettings {
+  readonly host: string;
+  readonly port: number;
+  readonly advertiseUrl: string | undefined;
+  readonly nodesInitial: number;
+  readonly backups: number;
+  readonly zonePolicy: ZonePolicy;
+  readonly heartbeatMs: number;
+  readonly deadAfterMs: number;
+  readonly tokenTtlMs: number;
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly log: (line: string) => void;
+}
+
+const deadAfterMsMin = 300;
+
+/** @throws MayflyError INVALID_ARGUMENT naming the option, its limit and its value. */
+export function resolveOptions(options: ControllerOptions): ControllerSettings {
+  const heartbeatMs = options.heartbeatMs ?? 500;
+  const settings: ControllerSettings = {
+    host: options.host ?? "127.0.0.1",
+    port: options.port ?? controllerPortDefault,
+    advertiseUrl: options.advertiseUrl,
+    nodesInitial: options.nodesInitial ?? 1,
+    backups: options.backups ?? 2,
+    zonePolicy: options.zonePolicy ?? "pack",
+    heartbeatMs,
+    deadAfterMs: options.deadAfterMs ?? Math.max(2000, 2 * heartbeatMs),
+    tokenTtlMs: options.tokenTtlMs ?? 86_400_000,
+    clock: options.clock ?? systemClock,
+    rng: options.rng ?? systemRng,
+    log: options.log ?? (() => {}),
+  };
+  checkRange("port", settings.port, 0, 65_535);
+  checkRange("nodesInitial", settings.nodesInitial, 1, 4096);
+  checkRange("backups", settings.backups, 0, rowNodesMax - 1);
+  checkRange("heartbeatMs", settings.heartbeatMs, 50, 60_000);
+  checkRange("deadAfterMs", settings.deadAfterMs, Math.max(deadAfterMsMin, 2 * heartbeatMs), 600_000);
+  checkRange("tokenTtlMs", settings.tokenTtlMs, 1000, 365 * 86_400_000);
+  if (settings.advertiseUrl !== undefined && !URL.canParse(settings.advertiseUrl)) {
+    throw new MayflyError(
+      "INVALID_ARGUMENT",
+      `advertiseUrl ${JSON.stringify(settings.advertiseUrl)} is no URL`,
+    );
+  }
+  return settings;
+}
+
+function checkRange(name: string, value: number, min: number, max: number): void {
+  if (Number.isInteger(value) && value >= min && value <= max) return;
+  throw new MayflyError(
+    "INVALID_ARGUMENT",
+    `${name} is ${value}; it must be a whole number from ${min} to ${max}`,
+  );
+}

@@ -1,0 +1,200 @@
+/**
+ * The bodies of control-api.ts as JSON schemas, for validation and for the published OpenAPI document. The types at the
+ * end do not compile when a schema and its interface differ.
+ *
+ * What people write is closed: an unknown field is most likely a misspelt one. What nodes write is open: a newer node
+ * may say more than an older controller knows.
+ */
+import { type TSchema, Type } from "typebox";
+import { dataMaxWithFourParity, parityMax, shardsMax } from "../placement/code.ts";
+import type * as api from "../wire/control-api.ts";
+
+const bytes = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+const id = Type.Integer({ minimum: 1, maximum: 2 ** 32 - 1 });
+const number = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+/** Printable ASCII without spaces, and short enough for the map. */
+const word = (minLength: number) => Type.String({ pattern: "^[!-~]*$", minLength, maxLength: 255 });
+const port = Type.Integer({ minimum: 1, maximum: 65_535 });
+const ratio = Type.Number({ minimum: 0, maximum: 1 });
+const closed = { additionalProperties: false };
+
+const day = 86_400_000;
+/** Shorter leases would lapse between two heartbeats that report activity. */
+const leaseMs = Type.Integer({ minimum: 1000, maximum: 30 * day, description: "10 minutes by default" });
+const graceMs = Type.Integer({ minimum: 0, maximum: 30 * day, description: "1 minute by default" });
+export const tokenTtlMsMax = 365 * day;
+const tokenTtlMs = Type.Integer({
+  minimum: 1000,
+  maximum: tokenTtlMsMax,
+  description: "24 hours by default",
+});
+
+export const codeSchema = Type.Object(
+  {
+    d: Type.Integer({ minimum: 1, maximum: shardsMax, description: "data shards" }),
+    p: Type.Integer({ minimum: 0, maximum: parityMax, description: "parity shards" }),
+  },
+  {
+    ...closed,
+    description: `d+p is at most ${shardsMax}; with p = ${parityMax}, d is at most ${dataMaxWithFourParity}`,
+  },
+);
+
+export const hintsSchema = Type.Object(
+  {
+    bytes: Type.Optional(bytes),
+    bytesPerSecond: Type.Optional(bytes),
+    functions: Type.Optional(number),
+    prefer: Type.Optional(Type.Union([Type.Literal("latency"), Type.Literal("cost")])),
+  },
+  closed,
+);
+
+/** Items of a heartbeat: jobs alive plus some that ended a moment ago. */
+const heartbeatJobsMax = 20_000;
+
+const jobTableRow = Type.Object({ job: id, quotaBytes: bytes, overQuota: Type.Boolean() });
+const jobTable = Type.Object({ version: number, highest: number, jobs: Type.Array(jobTableRow) });
+
+export const registerNodeRequest = Type.Object({
+  host: word(1),
+  port,
+  memoryBytes: bytes,
+  zone: Type.Optional(word(0)),
+  pid: number,
+});
+
+export const registerNodeReply = Type.Object({
+  nodeId: id,
+  fleetToken: Type.String(),
+  publicKey: Type.String(),
+  heartbeatMs: number,
+  deadAfterMs: number,
+  map: Type.String({ description: "the encoded fleet map in base64" }),
+  jobs: jobTable,
+});
+
+export const heartbeatRequest = Type.Object({
+  epoch: Type.String({ pattern: "^\\d{1,10}\\.\\d{1,10}$" }),
+  jobsVersion: number,
+  limitBytes: bytes,
+  usedBytes: bytes,
+  activeJobs: Type.Array(id, { maxItems: heartbeatJobsMax }),
+  jobBytes: Type.Array(Type.Object({ job: id, bytes }), { maxItems: heartbeatJobsMax }),
+  // Not bounded above: a clock that jumps must not cost a node its heartbeat.
+  eventLoopUtilization: Type.Number({ minimum: 0 }),
+});
+
+export const heartbeatReply = Type.Object({
+  map: Type.Optional(Type.String({ description: "the encoded fleet map in base64, if the node's is old" })),
+  jobs: Type.Optional(jobTable),
+});
+
+export const createJobRequest = Type.Object(
+  {
+    name: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
+    code: Type.Optional(codeSchema),
+    leaseMs: Type.Optional(leaseMs),
+    graceMs: Type.Optional(graceMs),
+    quotaBytes: Type.Optional(bytes),
+    tokenTtlMs: Type.Optional(tokenTtlMs),
+    hints: Type.Optional(hintsSchema),
+  },
+  closed,
+);
+
+export const jobInfoSchema = Type.Object({
+  job: id,
+  name: Type.String(),
+  state: Type.Union([Type.Literal("alive"), Type.Literal("grace"), Type.Literal("ended")]),
+  code: codeSchema,
+  leaseMs: number,
+  graceMs: number,
+  quotaBytes: bytes,
+  usedBytes: bytes,
+  createdAtMs: number,
+  leaseLeftMs: number,
+  hints: hintsSchema,
+});
+
+export const createJobReply = Type.Object({
+  job: jobInfoSchema,
+  token: Type.String(),
+  ticket: Type.String(),
+});
+export const listJobsReply = Type.Object({ jobs: Type.Array(jobInfoSchema) });
+export const extendJobRequest = Type.Object({ leaseMs: Type.Optional(leaseMs) }, closed);
+export const ticketRequest = Type.Object({ ttlMs: Type.Optional(tokenTtlMs) }, closed);
+export const ticketReply = Type.Object({ ticket: Type.String(), token: Type.String() });
+export const ownTicketReply = Type.Object({ ticket: Type.String(), job: jobInfoSchema });
+export const healthReply = Type.Object({ status: Type.Literal("ok"), epoch: Type.String() });
+export const emptyReply = Type.Object({});
+
+const nodeState = Type.Union([Type.Literal("active"), Type.Literal("draining"), Type.Literal("dead")]);
+const nodeStatus = Type.Object({
+  id,
+  host: Type.String(),
+  port,
+  zone: Type.String(),
+  state: nodeState,
+  weight: number,
+  limitBytes: bytes,
+  usedBytes: bytes,
+  heartbeatAgeMs: number,
+  eventLoopUtilization: ratio,
+});
+
+export const statusReply = Type.Object({
+  epoch: Type.String(),
+  state: Type.Union([Type.Literal("forming"), Type.Literal("serving")]),
+  backups: number,
+  nodes: Type.Array(nodeStatus),
+  jobs: Type.Array(jobInfoSchema),
+  rows: Type.Object({ total: number, full: number, degraded: number, withoutPrimary: number }),
+  survives: Type.Array(Type.String()),
+});
+
+export const errorReply = Type.Object({
+  code: Type.String({ description: "one of docs/ERRORS.md" }),
+  message: Type.String(),
+  retryAfterMs: Type.Optional(Type.Number()),
+});
+
+export const nodeIdParams = Type.Object({
+  id: Type.String({ pattern: "^[1-9]\\d{0,9}$", description: "node id" }),
+});
+export const jobParams = Type.Object({
+  job: Type.String({ pattern: "^[1-9]\\d{0,9}$", description: "job number" }),
+});
+export const mapQuery = Type.Object({
+  after: Type.Optional(Type.String({ description: "epoch term.n: answer 204 if the map is not newer" })),
+});
+
+/** Whether a schema and an interface accept the same values: assignable both ways, with the same fields optional. */
+type Same<S extends TSchema, I> = Equal<Type.Static<S>, Mutable<I>>;
+type Equal<A, B> = [A, keyof A, OptionalKeys<A>] extends [B, keyof B, OptionalKeys<B>]
+  ? [B, keyof B, OptionalKeys<B>] extends [A, keyof A, OptionalKeys<A>]
+    ? true
+    : false
+  : false;
+type OptionalKeys<T> = { [K in keyof T]-?: object extends Pick<T, K> ? K : never }[keyof T];
+/** Schemas know no `readonly`. */
+type Mutable<T> = T extends object ? { -readonly [K in keyof T]: Mutable<T[K]> } : T;
+
+/** Each line fails to compile when its pair differs. */
+export type SchemasMatchInterfaces = [
+  Check<Same<typeof registerNodeRequest, api.RegisterNodeRequest>>,
+  Check<Same<typeof registerNodeReply, api.RegisterNodeReply>>,
+  Check<Same<typeof heartbeatRequest, api.HeartbeatRequest>>,
+  Check<Same<typeof heartbeatReply, api.HeartbeatReply>>,
+  Check<Same<typeof jobTable, api.JobTable>>,
+  Check<Same<typeof jobTableRow, api.JobTableRow>>,
+  Check<Same<typeof hintsSchema, api.JobHints>>,
+  Check<Same<typeof createJobRequest, api.CreateJobRequest>>,
+  Check<Same<typeof createJobReply, api.CreateJobReply>>,
+  Check<Same<typeof jobInfoSchema, api.JobInfo>>,
+  Check<Same<typeof statusReply, api.StatusReply>>,
+  Check<Same<typeof nodeStatus, api.NodeStatus>>,
+  Check<Same<typeof errorReply, api.ErrorReply>>,
+];
+type Check<T extends true> = T;

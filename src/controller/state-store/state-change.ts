@@ -1,0 +1,43 @@
+/** The difference between two states, so that a journal writes what changed and not everything. */
+import type { FleetMap } from "../../placement/types.ts";
+import { type EndedJob, endedJobsMax, type FleetState, type Job } from "../fleet-state.ts";
+
+export interface StateChange {
+  readonly formed?: boolean;
+  readonly map?: FleetMap;
+  readonly highestNode?: number;
+  readonly highestJob?: number;
+  /** New jobs, and new values of known ones. */
+  readonly jobs?: readonly Job[];
+  /** They are no longer among the jobs; the oldest are forgotten beyond `endedJobsMax`. */
+  readonly ended?: readonly EndedJob[];
+}
+
+/** `applyChange(state, changeBetween(state, next))` equals `next`. States are compared by reference, part by part. */
+export function changeBetween(state: FleetState, next: FleetState): StateChange {
+  const knownJobs = new Set(state.jobs);
+  const knownEnded = new Set(state.ended.map((job) => job.number));
+  const jobs = next.jobs.filter((job) => !knownJobs.has(job));
+  const ended = next.ended.filter((job) => !knownEnded.has(job.number));
+  return {
+    ...(next.formed === state.formed ? {} : { formed: next.formed }),
+    ...(next.map === state.map ? {} : { map: next.map }),
+    ...(next.highestNode === state.highestNode ? {} : { highestNode: next.highestNode }),
+    ...(next.highestJob === state.highestJob ? {} : { highestJob: next.highestJob }),
+    ...(jobs.length === 0 ? {} : { jobs }),
+    ...(ended.length === 0 ? {} : { ended }),
+  };
+}
+
+export function applyChange(state: FleetState, change: StateChange): FleetState {
+  const { jobs: changedJobs = [], ended = [], ...fields } = change;
+  const jobs = new Map(state.jobs.map((job) => [job.number, job]));
+  for (const job of changedJobs) jobs.set(job.number, job);
+  for (const job of ended) jobs.delete(job.number);
+  return {
+    ...state,
+    ...fields,
+    jobs: [...jobs.values()].sort((a, b) => a.number - b.number),
+    ended: [...state.ended, ...ended].slice(-endedJobsMax),
+  };
+}

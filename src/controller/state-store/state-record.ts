@@ -1,0 +1,68 @@
+/** States and changes as JSON. The map is carried in its wire form, in base64, which is small and checks itself. */
+import { Type } from "typebox";
+import { Value } from "typebox/value";
+import { MayflyError } from "../../errors.ts";
+import { jobNumber } from "../../ids.ts";
+import { decodeMap, encodeMap } from "../../placement/map-codec.ts";
+import type { FleetState, Job } from "../fleet-state.ts";
+import { codeSchema, hintsSchema } from "../schemas.ts";
+import type { StateChange } from "./state-change.ts";
+
+const count = Type.Integer({ minimum: 0 });
+const id = Type.Integer({ minimum: 0, maximum: 2 ** 32 - 1 });
+const jobFields = {
+  number: Type.Integer({ minimum: 1, maximum: 2 ** 32 - 1 }),
+  name: Type.String(),
+  code: codeSchema,
+  leaseMs: count,
+  graceMs: count,
+  quotaBytes: count,
+  hints: hintsSchema,
+  createdAtMs: count,
+  nodesLost: count,
+};
+const jobSchema = Type.Object(jobFields);
+const changeSchema = Type.Object({
+  formed: Type.Optional(Type.Boolean()),
+  map: Type.Optional(Type.String()),
+  highestNode: Type.Optional(id),
+  highestJob: Type.Optional(id),
+  jobs: Type.Optional(Type.Array(jobSchema)),
+  ended: Type.Optional(Type.Array(Type.Object({ ...jobFields, endedAtMs: count }))),
+});
+type ChangeRecord = Type.Static<typeof changeSchema>;
+
+/** Ready for JSON.stringify. */
+export function changeToRecord(change: StateChange): unknown {
+  const { map, ...fields } = change;
+  return { ...fields, ...(map === undefined ? {} : { map: Buffer.from(encodeMap(map)).toString("base64") }) };
+}
+
+/** @throws MayflyError DAMAGED when it is no change, PROTOCOL when its map is none. */
+export function changeFromRecord(record: unknown): StateChange {
+  if (!Value.Check(changeSchema, record)) {
+    const [fault] = Value.Errors(changeSchema, record);
+    throw new MayflyError(
+      "DAMAGED",
+      `no change of a fleet's state: ${fault?.instancePath} ${fault?.message}`,
+    );
+  }
+  const { formed, map, highestNode, highestJob, jobs, ended }: ChangeRecord = record;
+  return {
+    ...(formed === undefined ? {} : { formed }),
+    ...(map === undefined ? {} : { map: decodeMap(Buffer.from(map, "base64")) }),
+    ...(highestNode === undefined ? {} : { highestNode }),
+    ...(highestJob === undefined ? {} : { highestJob }),
+    ...(jobs === undefined ? {} : { jobs: jobs.map(withNumber) }),
+    ...(ended === undefined ? {} : { ended: ended.map(withNumber) }),
+  };
+}
+
+/** A whole state is the change that leads to it from nothing. */
+export function stateToRecord(state: FleetState): unknown {
+  return changeToRecord(state);
+}
+
+function withNumber<T extends { readonly number: number }>(job: T): T & Pick<Job, "number"> {
+  return { ...job, number: jobNumber(job.number) };
+}

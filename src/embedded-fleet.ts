@@ -1,0 +1,41 @@
+/** A whole fleet on this machine: a controller in this process, and nodes as child processes. */
+import { fileURLToPath } from "node:url";
+import { type Controller, createController } from "./controller/controller.ts";
+import type { ControllerOptions } from "./controller/options.ts";
+import { createProcessProvisioner } from "./controller/provisioners/process.ts";
+import type { ProvisionedNode } from "./controller/provisioners/provisioner.ts";
+
+export interface EmbeddedFleetOptions extends ControllerOptions {
+  readonly nodes: number;
+  readonly nodeMemoryBytes: number;
+  /** The CLI's main file, which the node processes run; default: that of this package. */
+  readonly mainPath?: string;
+}
+
+export interface EmbeddedFleet {
+  readonly url: string;
+  readonly controller: Controller;
+  readonly nodes: readonly ProvisionedNode[];
+  /** Ends all node processes and the controller. */
+  stop(): Promise<void>;
+}
+
+/** Starts the fleet and resolves when all nodes serve. @throws MayflyError PORT_IN_USE, NODE_UNREACHABLE */
+export async function startEmbeddedFleet(options: EmbeddedFleetOptions): Promise<EmbeddedFleet> {
+  const { nodes: count, nodeMemoryBytes, mainPath = cliMain(), ...controllerOptions } = options;
+  const provisioner = createProcessProvisioner({ mainPath });
+  const controller = createController({ port: 0, nodesInitial: count, ...controllerOptions }, provisioner);
+  try {
+    const controllerUrl = await controller.listen();
+    const spec = { controllerUrl, memoryBytes: nodeMemoryBytes };
+    const nodes = await Promise.all(Array.from({ length: count }, () => provisioner.start(spec)));
+    return { url: controllerUrl, controller, nodes, stop: () => controller.close() };
+  } catch (error) {
+    await controller.close();
+    throw error;
+  }
+}
+
+function cliMain(): string {
+  return fileURLToPath(new URL("./cli/main.js", import.meta.url));
+}

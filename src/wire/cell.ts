@@ -1,0 +1,100 @@
+/**
+ * Cells on the wire: kinds, and the effects that a primary sends to its backups.
+ *
+ * Effect, integers as LEB128 varints unless noted:
+ *
+ *     group u16, generation, sequence, job,
+ *     session 8 bytes, session sequence, session floor   (sequence 0: not made by a session)
+ *     kind u8, expiry high and low 32 bits (0: never), key length, key, value length, value
+ */
+import { MayflyError } from "../errors.ts";
+import { type Group, type JobNumber, jobNumber } from "../ids.ts";
+import { ByteReader, ByteWriter, MalformedBytes } from "../placement/byte-cursor.ts";
+import { groupCount } from "../placement/groups.ts";
+import { keyBytesMax, refBytesMax } from "./ref.ts";
+import type { Version } from "./version.ts";
+
+/** What a cell holds: `bytes` inline, `ref` an object; `deleted` and `expired` are what is left of one. */
+export const cellKinds = ["bytes", "ref", "deleted", "expired"] as const;
+export type CellKind = (typeof cellKinds)[number];
+
+/** What an effect does to its key; `abort` marks an object id that must never be committed. */
+export const effectKinds = [...cellKinds, "abort"] as const;
+export type EffectKind = (typeof effectKinds)[number];
+
+export interface Effect {
+  readonly group: Group;
+  readonly version: Version;
+  readonly job: JobNumber;
+  /** 8 bytes as a latin-1 string. */
+  readonly session: string;
+  readonly sessionSequence: number;
+  readonly sessionFloor: number;
+  readonly kind: EffectKind;
+  /** Wall-clock milliseconds since 1970; 0 for never. */
+  readonly expiresAtMs: number;
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+}
+
+export const effectsPerBatchMax = 4096;
+
+/** @param effects at most 4,096 */
+export function encodeEffects(effects: readonly Effect[]): Uint8Array {
+  const writer = new ByteWriter();
+  writer.varint(effects.length);
+  for (const effect of effects) {
+    writer
+      .u16(effect.group)
+      .varint(effect.version.generation)
+      .varint(effect.version.sequence)
+      .varint(effect.job);
+    writer
+      .bytes(Buffer.from(effect.session, "latin1"))
+      .varint(effect.sessionSequence)
+      .varint(effect.sessionFloor);
+    writer.u8(effectKinds.indexOf(effect.kind));
+    writer.varint(Math.floor(effect.expiresAtMs / 2 ** 32)).varint(effect.expiresAtMs % 2 ** 32);
+    writer.varint(effect.key.length).bytes(effect.key);
+    writer.varint(effect.value.length).bytes(effect.value);
+  }
+  return writer.finish();
+}
+
+/** Keys and values are views of `bytes`. @throws MayflyError PROTOCOL */
+export function decodeEffects(bytes: Uint8Array): Effect[] {
+  const reader = new ByteReader(bytes);
+  try {
+    const effects = Array.from({ length: reader.varint(effectsPerBatchMax, "effect count") }, () =>
+      readEffect(reader),
+    );
+    reader.end();
+    return effects;
+  } catch (error) {
+    if (!(error instanceof MalformedBytes || error instanceof RangeError)) throw error;
+    throw new MayflyError("PROTOCOL", `A batch of effects is malformed: ${error.message}`);
+  }
+}
+
+function readEffect(reader: ByteReader): Effect {
+  const word = 2 ** 32 - 1;
+  const group = reader.u16("group");
+  if (group >= groupCount) throw new MalformedBytes(`group ${group}`);
+  const version = {
+    generation: reader.varint(word, "generation"),
+    sequence: reader.varint(word, "sequence"),
+  };
+  const job = jobNumber(reader.varint(word, "job"));
+  const session = Buffer.from(reader.take(8, "session")).toString("latin1");
+  const sessionSequence = reader.varint(word, "session sequence");
+  const sessionFloor = reader.varint(word, "session floor");
+  const kind = effectKinds[reader.u8("kind")];
+  if (kind === undefined) throw new MalformedBytes("an unknown kind of effect");
+  const expiresAtMs = reader.varint(2 ** 20, "expiry") * 2 ** 32 + reader.varint(word, "expiry");
+  const key = reader.take(reader.varint(keyBytesMax, "key length"), "key");
+  const value = reader.take(reader.varint(refBytesMax, "value length"), "value");
+  return {
+    ...{ group: group as Group, version, job, session, sessionSequence, sessionFloor },
+    ...{ kind, expiresAtMs, key, value },
+  };
+}

@@ -1,0 +1,120 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { seededRng } from "../../src/clock.ts";
+import { MayflyError } from "../../src/errors.ts";
+import { nodeId } from "../../src/ids.ts";
+import { groupCount } from "../../src/placement/groups.ts";
+import { decodeMap, encodeMap, mapBytesMax } from "../../src/placement/map-codec.ts";
+import { planRows } from "../../src/placement/plan-rows.ts";
+import type { FleetMap, NodeEntry, NodeState, Row } from "../../src/placement/types.ts";
+
+const emptyRows: readonly Row[] = Array.from({ length: groupCount }, () => ({ generation: 0, nodes: [] }));
+
+function fleetOf(count: number): FleetMap {
+  const nodes: NodeEntry[] = Array.from({ length: count }, (_, i) => ({
+    id: nodeId(i + 1),
+    host: `ip-10-0-0-${i}.eu-central-1.compute.internal`,
+    port: 7401 + i,
+    state: "active",
+    weight: 100,
+    zone: "eu-central-1a",
+  }));
+  const rows = planRows({ nodes, rows: emptyRows, backups: 2, zonePolicy: "pack" });
+  return { epoch: { term: 3, n: 17 }, nodes, rows, backups: 2 };
+}
+
+/** A map with everything in it that a map may hold. */
+function anyMap(seed: number): FleetMap {
+  const rng = seededRng(seed);
+  const upTo = (limit: number): number => Math.floor(rng.random() * limit);
+  const states: NodeState[] = ["active", "draining", "dead"];
+  const ids = new Set(Array.from({ length: upTo(20) }, () => 1 + upTo(upTo(2) === 0 ? 50 : 2 ** 32 - 1)));
+  const nodes = [...ids]
+    .sort((a, b) => a - b)
+    .map((id) => ({
+      id: nodeId(id),
+      host: upTo(2) === 0 ? "knöte.example" : "::1",
+      port: upTo(65536),
+      state: states[upTo(3)]!,
+      weight: upTo(256),
+      zone: upTo(2) === 0 ? "" : "zone",
+    }));
+  const rows = emptyRows.map(() => {
+    const start = upTo(nodes.length);
+    const length = Math.min(upTo(4), nodes.length - start);
+    return {
+      generation: upTo(2) === 0 ? 1 : upTo(2 ** 32),
+      nodes: nodes.slice(start, start + length).map((node) => node.id),
+    };
+  });
+  return { epoch: { term: upTo(2 ** 32), n: upTo(2 ** 32) }, nodes, rows, backups: upTo(16) };
+}
+
+test("a map comes back as it was", () => {
+  fc.assert(
+    fc.property(fc.integer(), (seed) => {
+      const map = anyMap(seed);
+      expect(decodeMap(encodeMap(map))).toEqual(map);
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test("a forming fleet's map comes back too", () => {
+  const map: FleetMap = { epoch: { term: 1, n: 1 }, nodes: [], rows: emptyRows, backups: 2 };
+  expect(decodeMap(encodeMap(map))).toEqual(map);
+  expect(encodeMap(map).length).toBeLessThan(20);
+});
+
+test("the map of 12 nodes with fresh rows is below 6 KB", () => {
+  expect(encodeMap(fleetOf(12)).length).toBeLessThan(6000);
+});
+
+test("every way to cut a map short is an error, and so is a byte too many", () => {
+  const bytes = encodeMap(fleetOf(3));
+  for (let length = 0; length < bytes.length; length++) {
+    expect(() => decodeMap(bytes.subarray(0, length)), `cut at ${length}`).toThrow(MayflyError);
+  }
+  expect(() => decodeMap(Buffer.concat([bytes, Uint8Array.of(0)]))).toThrow(/1 bytes follow the end/);
+});
+
+test("damaged bytes are a map or a PROTOCOL error, never another failure", () => {
+  const bytes = encodeMap(fleetOf(5));
+  fc.assert(
+    fc.property(fc.nat(bytes.length - 1), fc.integer({ min: 1, max: 255 }), (at, flip) => {
+      const damaged = Uint8Array.from(bytes);
+      damaged[at]! ^= flip;
+      try {
+        expect(decodeMap(damaged).rows.length).toBe(groupCount);
+      } catch (thrown) {
+        expect(thrown).toMatchObject({ code: "PROTOCOL" });
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test("lengths are refused before memory is spent on them", () => {
+  const head = [0x4d, 0x46, 0x4d, 0x50, 1, 1, 1, 2];
+  const decode = (...rest: number[]) => decodeMap(Uint8Array.from([...head, ...rest]));
+  expect(() => decode(0xff, 0xff, 0x7f)).toThrow(/the number of nodes is above 4096/);
+  expect(() => decode(0, 0xff, 0xff, 0xff, 0xff, 0x0f)).toThrow(/run of rows is above 1024/);
+  expect(() => decode(0, 1, 0x80, 0x80, 0x80, 0x80, 0x80)).toThrow(/more than 5 bytes|above/);
+  expect(() => decode(0, 1, 1, 1)).toThrow(/number of nodes of a row is above 0/);
+  expect(() => decodeMap(new Uint8Array(mapBytesMax + 1))).toThrow(/above/);
+});
+
+test("a row that names a node twice is refused", () => {
+  const map = fleetOf(2);
+  const bytes = Buffer.from(encodeMap(map));
+  bytes[bytes.length - 1] = bytes[bytes.length - 2]!;
+  expect(() => decodeMap(bytes)).toThrow(/row 1023 names node \d twice/);
+});
+
+test("a map outside the limits is not encoded", () => {
+  const map = fleetOf(3);
+  const stranger: Row = { generation: 1, nodes: [nodeId(99)] };
+  expect(() => encodeMap({ ...map, rows: map.rows.slice(1) })).toThrow(RangeError);
+  expect(() => encodeMap({ ...map, rows: [stranger, ...map.rows.slice(1)] })).toThrow(/names node 99/);
+  expect(() => encodeMap({ ...map, nodes: map.nodes.toReversed() })).toThrow(/ascending/);
+});
