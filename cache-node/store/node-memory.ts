@@ -10,7 +10,7 @@ import { createCleaner } from "./cleaner.ts";
 import { createHeapGauge, type HeapGauge } from "./heap-gauge.ts";
 import { JobLog, type SegmentSource } from "./job-log.ts";
 import { JobMemory } from "./job-memory.ts";
-import { createLedger, freeBytesOf, growIndexRoom } from "./ledger.ts";
+import { createLedger, freeBytesOf, growIndexRoom, shrinkIndexRoom } from "./ledger.ts";
 import type { Segment } from "./segment.ts";
 import { createSegments, segmentBytesFor, segmentBytesMax, segmentBytesMin } from "./segments.ts";
 import { createSlabs, slabBytes } from "./slabs.ts";
@@ -122,6 +122,7 @@ export function createNodeMemory(options: NodeMemoryOptions): NodeMemory {
     cancelStep = undefined;
     const excessBytes = heapExcessBytes();
     if (excessBytes > 0) segments.shrinkTo(limitBytes - ledger.indexBytes - excessBytes);
+    shrinkIndexRoom(ledger);
     const touched = slabs.touchStep(touchBytesPerStep, touchTarget(excessBytes));
     const cleaned = cleaner.stepWhenIdle(cleanWorkPerStep);
     if (touched > 0 || cleaned > 0) wake();

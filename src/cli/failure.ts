@@ -1,5 +1,5 @@
 /** What a verb threw, as text or JSON, and the exit code for it. */
-import { MayflyError } from "../errors.ts";
+import type { MayflyError } from "../errors.ts";
 import { UsageError } from "./usage-error.ts";
 
 export const exitCodes = { ok: 0, failed: 1, usage: 2 } as const;
@@ -14,7 +14,8 @@ export function failureText(verbName: string | undefined, error: MayflyError, wi
   const message = error.message.replace(/\.$/, "");
   const lines = [`${head}: ${message} (${error.code})`];
   if (withStack) lines.push(stacksOf(error));
-  else if (error.kind === "internal") lines.push("This is a fault of Mayfly itself; MAYFLY_DEBUG=1 shows where.");
+  else if (error.kind === "internal")
+    lines.push("This is a fault of Mayfly itself; MAYFLY_DEBUG=1 shows where.");
   return lines.join("\n");
 }
 

@@ -1,7 +1,6 @@
 /** How verbs reach a fleet: the data of a job by its ticket, the controller by its URL. */
 import type { ControllerClient } from "../../client/controller-client.ts";
 import type { Job } from "../../client/job.ts";
-import { MayflyError } from "../errors.ts";
 import { option, parseCount, parseText } from "./option.ts";
 import { parseDurationMs } from "./sizes.ts";
 import { UsageError } from "./usage-error.ts";
@@ -42,6 +41,11 @@ export const timeoutOption = option({
 /** A port to listen on; 0 takes a free one. */
 export const parsePort = parseCount(0, 65_535);
 
+/** Addresses that mean "all of mine": fine to listen on, useless to connect to. */
+export function isWildcard(host: string): boolean {
+  return host === "0.0.0.0" || host === "::" || host === "[::]" || host === "";
+}
+
 /**
  * Runs `use` on the job of the ticket and closes the connections.
  * @throws UsageError without a ticket; MayflyError INVALID_ARGUMENT when it is damaged; what `use` throws
@@ -77,9 +81,4 @@ export async function withController<Result>(
   } finally {
     controller.close();
   }
-}
-
-/** Whether the error says that there is nothing at the key. */
-export function saysNothingThere(error: MayflyError): boolean {
-  return error.code === "NOT_FOUND" || error.code === "EXPIRED";
 }

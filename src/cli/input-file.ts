@@ -38,5 +38,7 @@ export async function openInput(path: string): Promise<InputFile> {
 }
 
 function unreadable(path: string, thrown: unknown): MayflyError {
-  return new MayflyError("INPUT_INVALID", `${path} cannot be read: ${fileErrorText(thrown)}`, { cause: thrown });
+  return new MayflyError("INPUT_INVALID", `${path} cannot be read: ${fileErrorText(thrown)}`, {
+    cause: thrown,
+  });
 }

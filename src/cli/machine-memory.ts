@@ -28,7 +28,9 @@ export function checkFreeMemory(
   if (wantedBytes + ownBytes <= freeBytes) return;
   const mebibytes = Math.floor(((freeBytes - ownBytes) * 0.8) / 2 ** 20);
   const advice =
-    mebibytes >= 8 * processes ? `ask for less, like ${flagAdvice(mebibytes * 2 ** 20)}` : "free some, or start fewer nodes";
+    mebibytes >= 8 * processes
+      ? `ask for less, like ${flagAdvice(mebibytes * 2 ** 20)}`
+      : "free some, or start fewer nodes";
   const own = `${processes === 1 ? "the process itself takes" : `${processes} processes themselves take`} ${formatBytes(ownBytes)}`;
   throw new MayflyError(
     "OUT_OF_MEMORY",
@@ -49,7 +51,12 @@ function controlGroupRooms(readText: ReadText): number[] {
     for (const dir of new Set([`${root}${path === "/" ? "" : path}`, root])) {
       const room = version2
         ? roomOf(readText, `${dir}/memory.max`, `${dir}/memory.current`, `${dir}/memory.stat`)
-        : roomOf(readText, `${dir}/memory.limit_in_bytes`, `${dir}/memory.usage_in_bytes`, `${dir}/memory.stat`);
+        : roomOf(
+            readText,
+            `${dir}/memory.limit_in_bytes`,
+            `${dir}/memory.usage_in_bytes`,
+            `${dir}/memory.stat`,
+          );
       if (room !== undefined) rooms.push(room);
     }
   }
@@ -57,7 +64,12 @@ function controlGroupRooms(readText: ReadText): number[] {
 }
 
 /** Limit less usage, where file pages that nobody has touched lately do not count: the kernel drops them first. */
-function roomOf(readText: ReadText, limitPath: string, usagePath: string, statPath: string): number | undefined {
+function roomOf(
+  readText: ReadText,
+  limitPath: string,
+  usagePath: string,
+  statPath: string,
+): number | undefined {
   // "max" for no limit is no number.
   const limitBytes = Number(readText(limitPath) ?? Number.NaN);
   const usedBytes = Number(readText(usagePath) ?? Number.NaN);

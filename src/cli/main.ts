@@ -1,7 +1,7 @@
 #!/usr/bin/env node
+import { runCli } from "./run-cli.ts";
 /** The program `mayfly`. Everything it does is in run-cli.ts and in one file a verb; only here is the process touched. */
 import type { OutputStream } from "./verb.ts";
-import { runCli } from "./run-cli.ts";
 
 function written(stream: OutputStream): Promise<void> {
   return new Promise((resolve) => stream.write("", () => resolve()));

@@ -56,7 +56,7 @@ export function parseCount(min: number, max: number): Parse<number> {
 }
 
 /** One of some words. */
-export function parseChoice<Word extends string>(words: readonly Word[]): Parse<Word> {
+export function parseChoice<const Word extends string>(words: readonly Word[]): Parse<Word> {
   return (text, what) => {
     const found = words.find((word) => word === text);
     if (found !== undefined) return found;

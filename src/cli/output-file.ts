@@ -20,7 +20,13 @@ export async function writeOutput(path: string, pieces: AsyncIterable<Uint8Array
   const target = old === undefined ? path : await realpath(path);
   const beside = join(dirname(target), `.${basename(target)}.${randomUUID().slice(0, 8)}.partial`);
   try {
-    const bytes = await writePieces(path, beside, "wx", old === undefined ? undefined : old.mode & 0o777, pieces);
+    const bytes = await writePieces(
+      path,
+      beside,
+      "wx",
+      old === undefined ? undefined : old.mode & 0o777,
+      pieces,
+    );
     await rename(beside, target).catch((thrown: unknown) => {
       throw unwritable(path, thrown);
     });
@@ -60,5 +66,7 @@ async function writePieces(
 }
 
 function unwritable(path: string, thrown: unknown): MayflyError {
-  return new MayflyError("OUTPUT_FAILED", `${path} cannot be written: ${fileErrorText(thrown)}`, { cause: thrown });
+  return new MayflyError("OUTPUT_FAILED", `${path} cannot be written: ${fileErrorText(thrown)}`, {
+    cause: thrown,
+  });
 }

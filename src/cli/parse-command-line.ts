@@ -90,7 +90,9 @@ function readOptions(
 function unknownOption(verb: Verb, rawName: string, names: readonly string[]): UsageError {
   const meant = closestWord(rawName.replace(/^-+/, ""), names);
   const hint = meant === undefined ? "" : `; did you mean --${meant}?`;
-  return new UsageError(`there is no option ${rawName}${hint === "" ? ";" : `${hint} All of them:`} mayfly ${verb.name} --help`);
+  return new UsageError(
+    `there is no option ${rawName}${hint === "" ? ";" : `${hint} All of them:`} mayfly ${verb.name} --help`,
+  );
 }
 
 function checkCount(verb: Verb, positionals: readonly string[]): void {
@@ -100,5 +102,6 @@ function checkCount(verb: Verb, positionals: readonly string[]): void {
   if (missing !== undefined) throw new UsageError(`${missing.replace("...", "")} is missing; ${usage}`);
   const many = wanted.some((word) => word.includes("..."));
   const extra = positionals[wanted.length];
-  if (!many && extra !== undefined) throw new UsageError(`${JSON.stringify(extra)} is one argument too many; ${usage}`);
+  if (!many && extra !== undefined)
+    throw new UsageError(`${JSON.stringify(extra)} is one argument too many; ${usage}`);
 }

@@ -128,7 +128,8 @@ function remember(bar: BarState, nowMs: number): void {
 
 function describe(bar: BarState, nowMs: number, labelWidth: number, graphic: boolean): string {
   const { label, totalBytes, doneBytes, finishedMs } = bar;
-  const share = totalBytes === undefined ? undefined : Math.min(1, totalBytes === 0 ? 1 : doneBytes / totalBytes);
+  const share =
+    totalBytes === undefined ? undefined : Math.min(1, totalBytes === 0 ? 1 : doneBytes / totalBytes);
   const parts = [label + " ".repeat(Math.max(0, labelWidth - textWidth(label)))];
   if (share !== undefined) {
     const filled = Math.round(share * barChars);

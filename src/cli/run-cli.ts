@@ -34,7 +34,8 @@ async function dispatch(argv: readonly string[], io: CliIo): Promise<void> {
   const found = findVerb(argv);
   if (found === undefined) {
     const group = verbsOfGroup(first);
-    if (group.length > 0 && argv.slice(1).some((word) => word === "--help" || word === "-h")) return help([first], io);
+    if (group.length > 0 && argv.slice(1).some((word) => word === "--help" || word === "-h"))
+      return help([first], io);
     throw unknownVerb(argv);
   }
   const verb = await found.load();
@@ -66,7 +67,10 @@ function unknownVerb(words: readonly string[]): UsageError {
     const names = group.map((name) => name.slice(first.length + 1));
     const meant = second === undefined ? undefined : closestWord(second, names);
     const hint = meant === undefined ? "" : ` Did you mean: mayfly ${first} ${meant}`;
-    const what = second === undefined ? `"${first}" needs a verb` : `there is no verb ${JSON.stringify(`${first} ${second}`)}`;
+    const what =
+      second === undefined
+        ? `"${first}" needs a verb`
+        : `there is no verb ${JSON.stringify(`${first} ${second}`)}`;
     return new UsageError(`${what}: ${names.join(", ")}.${hint}`);
   }
   const meant = closestWord(first, [...new Set(verbNames.flatMap((name) => [name, name.split(" ")[0]!]))]);
@@ -86,6 +90,7 @@ async function packageVersion(): Promise<string> {
     const text = await readFile(new URL("package.json", dir), "utf8").catch(() => undefined);
     const found: unknown = text === undefined ? undefined : JSON.parse(text);
     if (typeof found === "object" && found !== null && "version" in found) return String(found.version);
-    if (dir.pathname === "/") throw new MayflyError("INTERNAL", "no package.json with a version lies above the CLI");
+    if (dir.pathname === "/")
+      throw new MayflyError("INTERNAL", "no package.json with a version lies above the CLI");
   }
 }

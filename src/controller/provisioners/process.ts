@@ -52,7 +52,8 @@ export function createProcessProvisioner(options: ProcessProvisionerOptions): Pr
         child.once("exit", () => resolve());
         child.once("error", () => resolve());
       });
-      const node: NodeProcess = { name: `process ${child.pid ?? "(not started)"}`, child, ended };
+      const { pid } = child;
+      const node: NodeProcess = { name: `process ${pid ?? "(not started)"}`, pid, child, ended };
       running.set(node, node);
       void ended.then(() => running.delete(node));
       try {

@@ -9,6 +9,8 @@ export interface NodeSpec {
 export interface ProvisionedNode {
   /** The provisioner's own name of it, for people: a process, a container, a pod. */
   readonly name: string;
+  /** Of the process, when it runs on this machine. */
+  readonly pid: number | undefined;
   /** Settles when the node has ended, for whatever reason; never rejects. */
   readonly ended: Promise<void>;
 }

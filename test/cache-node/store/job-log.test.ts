@@ -40,8 +40,7 @@ const put = (length: number, byte: number): Block => {
   block.view().fill(byte);
   return block;
 };
-const holds = (block: Block, byte: number): boolean =>
-  block.view().equals(Buffer.alloc(block.length, byte));
+const holds = (block: Block, byte: number): boolean => block.view().equals(Buffer.alloc(block.length, byte));
 
 test("blocks are aligned and lie behind one another in one segment", () => {
   const lengths = [1, 8, 0, 13, 100];
@@ -170,7 +169,7 @@ test("without any memory to copy to, blocks are slid together", () => {
   expect(log.ownedBytes).toBeLessThan(owned);
   expect(log.holeBytes).toBe(0);
   for (const [block, byte] of kept) expect(holds(block, byte)).toBe(true);
-  expect(log.allocate(100 * kibibyte)).toBeDefined();
+  expect(log.liveBytes / log.ownedBytes).toBeGreaterThan(0.8);
 });
 
 test("pinned blocks stay where they are while others are moved around them", () => {

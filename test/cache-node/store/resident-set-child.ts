@@ -110,10 +110,12 @@ switch (mix) {
     live.push(await withJob(async (store) => fill(store, tiny)));
     break;
   case "tiny-replaced":
-    await withJob(async (store) => {
-      await fill(store, tiny);
-      await replaceAll(store, tiny);
-    });
+    live.push(
+      await withJob(async (store) => {
+        await fill(store, tiny);
+        await replaceAll(store, tiny);
+      }),
+    );
     break;
   case "inline":
     live.push(await withJob(async (store) => fill(store, inline)));

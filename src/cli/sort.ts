@@ -1,0 +1,326 @@
+/** `mayfly sort`: sorts 100-byte records through a fleet of memory nodes, with functions as separate processes. */
+import { availableParallelism } from "node:os";
+import type { ControllerClient } from "../../client/controller-client.ts";
+import type { Job } from "../../client/job.ts";
+import { type Clock, systemRng } from "../clock.ts";
+import type { EmbeddedFleet } from "../embedded-fleet.ts";
+import { MayflyError } from "../errors.ts";
+import type { Executor } from "../executor/executor.ts";
+import { defaultCode, formatCode, parseCode } from "../placement/code.ts";
+import type { Code } from "../placement/types.ts";
+import type { SortPhase, SortResult } from "../sort/run-sort.ts";
+import type { SortInput } from "../sort/sort-events.ts";
+import type { SortOutput } from "../sort/sort-output.ts";
+import type { SortPlan } from "../sort/sort-plan.ts";
+import { freeMemoryBytes } from "./machine-memory.ts";
+import { flag, option, parseCount, parseText } from "./option.ts";
+import { createProgress } from "./progress.ts";
+import { peakResidentBytes } from "./resident-memory.ts";
+import { formatBytes, parseBytes } from "./sizes.ts";
+import { reportOf, type SortReport, sortTable } from "./sort-report.ts";
+import { type EndSignal, untilSignal } from "./until-signal.ts";
+import { UsageError } from "./usage-error.ts";
+import { defineVerb, type OptionValues, type VerbContext } from "./verb.ts";
+
+const recordBytes = 100;
+const nodesDefault = 6;
+const codeDefault: Code = { d: 4, p: 2 };
+
+const options = {
+  input: option({ value: "FILE", help: "sort the records of this file", parse: parseText, short: "i" }),
+  generate: option({
+    value: "SIZE",
+    help: "sort so many bytes of the sort benchmark's records, made inside the mappers",
+    parse: parseBytes,
+    short: "g",
+  }),
+  ascii: flag("generate printable records"),
+  skew: flag("generate skewed keys: half of the records crowd on few prefixes"),
+  output: option({
+    value: "FILE",
+    help: "write the sorted records there; without it they are validated and discarded",
+    parse: parseText,
+    short: "o",
+  }),
+  workers: option({
+    value: "COUNT",
+    help: "function processes at a time",
+    parse: parseCount(1, 256),
+    short: "w",
+    defaultNote: "one a core",
+  }),
+  nodes: option({
+    value: "COUNT",
+    help: "nodes of the fleet that is started for the sort",
+    parse: parseCount(1, 64),
+    short: "n",
+    defaultNote: String(nodesDefault),
+  }),
+  code: option({
+    value: "D+P",
+    help: "data and parity shards of a stripe",
+    parse: (text) => parseCode(text),
+    defaultNote: "4+2, less with fewer than 6 nodes",
+  }),
+  maps: option({
+    value: "COUNT",
+    help: "map functions",
+    parse: parseCount(1, 65_536),
+    defaultNote: "by size",
+  }),
+  partitions: option({
+    value: "COUNT",
+    help: "partitions, one reduce function each",
+    parse: parseCount(1, 4096),
+    defaultNote: "by size",
+  }),
+  "fleet-memory": option({
+    value: "SIZE",
+    help: "memory of all nodes together",
+    parse: parseBytes,
+    defaultNote: "what the data need",
+  }),
+  "function-memory": option({
+    value: "SIZE",
+    help: "the most memory a function's kernels may take",
+    parse: parseBytes,
+    defaultNote: "4GiB",
+  }),
+  "kill-node": flag("kill -9 one node between map and reduce: parity replaces what it held"),
+  controller: option({
+    value: "URL",
+    help: "sort on this fleet instead of starting one",
+    parse: parseText,
+    short: "c",
+  }),
+  verbose: flag("tell of the controller's decisions", "v"),
+};
+
+type Options = OptionValues<typeof options>;
+
+export const sortVerb = defineVerb({
+  name: "sort",
+  summary: "sort 100-byte records through an erasure-coded fleet, and prove the output right",
+  usage: "",
+  description:
+    "Records have 100 bytes and sort by their first 10, as in the sort benchmark. Mappers and reducers are separate " +
+    "processes that know nothing but their ticket. With --json one object is printed: records, checksum, " +
+    "duplicateKeys, ordered, seconds, mbPerSecond, bytesStored, code, nodes, killedNodes, and more.",
+  options,
+  examples: [
+    "mayfly sort --generate 1GB --kill-node",
+    "mayfly sort --input records.bin --output sorted.bin --workers 4",
+    "mayfly sort --generate 100MB --ascii --skew --json",
+  ],
+  async run(context) {
+    const { options: given, clock } = context;
+    checkOptions(given);
+    const signal = untilSignal();
+    const { input, records } = await inputOf(given);
+    const workers = given.workers ?? availableParallelism();
+    const fleet = given.controller === undefined ? undefined : await remoteFleet(given.controller);
+    const nodes = fleet?.nodes ?? given.nodes ?? nodesDefault;
+    const code = given.code ?? (nodes >= nodesDefault ? codeDefault : defaultCode(nodes));
+    const { planSort } = await import("../sort/sort-plan.ts");
+    const plan = planSort({
+      ...{ bytes: records * recordBytes, workers, nodes, code },
+      ...(given.maps !== undefined && { maps: given.maps }),
+      ...(given.partitions !== undefined && { partitions: given.partitions }),
+      ...(given["fleet-memory"] !== undefined && { fleetMemoryBytes: given["fleet-memory"] }),
+      ...(given["function-memory"] !== undefined && { functionMemoryBytes: given["function-memory"] }),
+      ...(fleet === undefined && { machineFreeBytes: freeMemoryBytes() }),
+      ...(fleet !== undefined && { fleetMemoryBytes: fleet.memoryBytes }),
+    });
+    const report = await sortWith({ context, given, input, workers, nodes, code, plan, signal, clock });
+    if (context.json) context.print(JSON.stringify(report));
+    else for (const line of sortTable(report)) context.print(line);
+  },
+});
+
+function checkOptions(given: Options): void {
+  if ((given.input === undefined) === (given.generate === undefined)) {
+    throw new UsageError(
+      "say what to sort: either --input FILE or --generate SIZE, for example --generate 1GB",
+    );
+  }
+  if (given.input !== undefined && (given.ascii || given.skew)) {
+    throw new UsageError("--ascii and --skew are about generated records; they do not go with --input");
+  }
+  if (given.controller !== undefined && (given["kill-node"] || given.nodes !== undefined)) {
+    throw new UsageError(
+      "--nodes and --kill-node are about a fleet started here; they do not go with --controller",
+    );
+  }
+  if (given.generate !== undefined && given.generate % recordBytes !== 0) {
+    throw new UsageError(
+      `--generate ${given.generate} bytes: it must be a multiple of ${recordBytes}, whole records`,
+    );
+  }
+}
+
+async function inputOf(given: Options): Promise<{ input: SortInput; records: number }> {
+  const { recordsOfFile } = await import("../sort/sort-input.ts");
+  if (given.input !== undefined) {
+    const { resolve } = await import("node:path");
+    const file = resolve(given.input);
+    return { input: { file }, records: await recordsOfFile(file) };
+  }
+  const { ascii, skew } = given;
+  return { input: { generate: { ascii, skew } }, records: (given.generate ?? 0) / recordBytes };
+}
+
+async function remoteFleet(url: string): Promise<{ nodes: number; memoryBytes: number }> {
+  const { withController } = await import("./fleet-access.ts");
+  const status = await withController(url, (controller) => controller.status());
+  const active = status.nodes.filter(({ state }) => state === "active");
+  const memoryBytes = active.reduce((sum, { limitBytes, usedBytes }) => sum + limitBytes - usedBytes, 0);
+  return { nodes: active.length, memoryBytes };
+}
+
+interface Setup {
+  readonly context: VerbContext;
+  readonly given: Options;
+  readonly input: SortInput;
+  readonly workers: number;
+  readonly nodes: number;
+  readonly code: Code;
+  readonly plan: SortPlan;
+  readonly signal: EndSignal;
+  readonly clock: Clock;
+}
+
+/** Everything that was started is stopped, and an unfinished output removed, however it ends. */
+async function sortWith(setup: Setup): Promise<SortReport> {
+  const { context, given, nodes, code, plan, signal } = setup;
+  const stops: (() => Promise<void>)[] = [];
+  try {
+    const work = async (): Promise<SortReport> => {
+      const output = await openOutput(setup, stops);
+      const fleet = given.controller === undefined ? await startFleet(setup, stops) : undefined;
+      const { controller, job, ticket } = await beginJob(setup, fleet?.url ?? given.controller ?? "", stops);
+      const executor = await startExecutor(setup, ticket, stops);
+      const killed: number[] = [];
+      const betweenPhases = async (): Promise<void> => {
+        if (given["kill-node"]) killed.push(killOne(fleet));
+      };
+      const result = await run(setup, job, executor, output, betweenPhases);
+      const status = await controller.status();
+      const nodeRssBytes = (fleet?.nodes ?? []).reduce((sum, { pid }) => sum + peakResidentBytes(pid), 0);
+      return reportOf({
+        ...{
+          result,
+          plan,
+          code: formatCode(code),
+          nodes,
+          killedNodes: killed.length,
+          workers: setup.workers,
+        },
+        usedBytesOfNodes: status.nodes.map(({ usedBytes }) => usedBytes),
+        peakMemoryBytes: nodeRssBytes + result.workerRssBytes + peakResidentBytes(process.pid),
+        output: given.output,
+      });
+    };
+    const stopped = signal.promise.then(() => {
+      throw new MayflyError("ABORTED", "The sort was stopped by a signal; nothing of it is left.");
+    });
+    stopped.catch(() => undefined);
+    return await Promise.race([work(), stopped]);
+  } finally {
+    for (const stop of stops.reverse()) await stop().catch((error: Error) => context.note(error.message));
+  }
+}
+
+async function openOutput(
+  { given, plan }: Setup,
+  stops: (() => Promise<void>)[],
+): Promise<SortOutput | undefined> {
+  if (given.output === undefined) return undefined;
+  const { createSortOutput } = await import("../sort/sort-output.ts");
+  const { resolve } = await import("node:path");
+  const output = await createSortOutput(resolve(given.output), plan.records * recordBytes, systemRng);
+  stops.push(() => output.discard());
+  return output;
+}
+
+async function startFleet(
+  { context, given, nodes, plan }: Setup,
+  stops: (() => Promise<void>)[],
+): Promise<EmbeddedFleet> {
+  const { startEmbeddedFleet } = await import("../embedded-fleet.ts");
+  if (!context.json) {
+    context.note(`Starting ${nodes} nodes of ${formatBytes(plan.nodeMemoryBytes)} each ...`);
+  }
+  const fleet = await startEmbeddedFleet({
+    ...{ nodes, nodeMemoryBytes: plan.nodeMemoryBytes },
+    ...(given.verbose && { log: context.note }),
+  });
+  stops.push(() => fleet.stop());
+  return fleet;
+}
+
+async function beginJob(
+  { code, plan }: Setup,
+  url: string,
+  stops: (() => Promise<void>)[],
+): Promise<{ controller: ControllerClient; job: Job; ticket: string }> {
+  const { ControllerClient } = await import("../../client/controller-client.ts");
+  const { connect } = await import("../../client/connect.ts");
+  const controller = new ControllerClient(url);
+  stops.push(async () => controller.close());
+  const hints = { bytes: plan.storedBytesEstimate };
+  const created = await controller.createJob({ name: `sort-${process.pid}`, code, hints });
+  stops.push(() => controller.endJob(created.job.job));
+  const job = await connect(created.ticket);
+  stops.push(async () => job.close());
+  return { controller, job, ticket: created.ticket };
+}
+
+async function startExecutor(
+  { workers }: Setup,
+  ticket: string,
+  stops: (() => Promise<void>)[],
+): Promise<Executor> {
+  const { createLocalExecutor } = await import("../executor/local-executor.ts");
+  // Functions that mostly run kernels start with optimised ones; see record-kernel.ts.
+  const executor = createLocalExecutor({ workers, ticket, execArgv: ["--no-liftoff"] });
+  stops.push(() => executor.close());
+  return executor;
+}
+
+async function run(
+  setup: Setup,
+  job: Job,
+  executor: Executor,
+  output: SortOutput | undefined,
+  betweenPhases: () => Promise<void>,
+): Promise<SortResult> {
+  const { context, plan, input, workers, clock } = setup;
+  const { runSort } = await import("../sort/run-sort.ts");
+  const progress = createProgress(context.stderr, { enabled: !context.json, clock });
+  const totalBytes = plan.records * recordBytes;
+  const bars = new Map<SortPhase, ReturnType<typeof progress.bar>>();
+  const onProgress = (phase: SortPhase, doneBytes: number): void => {
+    let bar = bars.get(phase);
+    if (bar === undefined) {
+      bar = progress.bar({ label: phase, totalBytes });
+      bars.set(phase, bar);
+    }
+    bar.update(doneBytes);
+    if (doneBytes === totalBytes) bar.finish();
+  };
+  try {
+    return await runSort({
+      ...{ clock, rng: systemRng, job, executor, plan, input, output, workers, betweenPhases, onProgress },
+    });
+  } finally {
+    progress.close();
+  }
+}
+
+/** kill -9, as a machine that is gone. */
+function killOne(fleet: EmbeddedFleet | undefined): number {
+  const pid = fleet?.nodes.at(-1)?.pid;
+  if (pid === undefined) throw new MayflyError("INTERNAL", "There is no node process to kill.");
+  process.kill(pid, "SIGKILL");
+  return pid;
+}

@@ -1,0 +1,96 @@
+/** `mayfly status`: the fleet at a glance. */
+import { formatCode } from "../placement/code.ts";
+import type { JobInfo, NodeStatus, StatusReply } from "../wire/control-api.ts";
+import { controllerOption, withController } from "./fleet-access.ts";
+import { formatBytes, formatDuration } from "./sizes.ts";
+import { type Column, formatTable, printable } from "./table.ts";
+import { defineVerb } from "./verb.ts";
+
+export const statusVerb = defineVerb({
+  name: "status",
+  summary: "show nodes, jobs, and which losses are survived now",
+  usage: "",
+  options: { controller: controllerOption },
+  examples: ["mayfly status", "mayfly status --json | jq .survives"],
+  async run({ options, json, print }) {
+    const status = await withController(options.controller, (controller) => controller.status());
+    if (json) print(JSON.stringify(status));
+    else for (const line of describeStatus(options.controller, status)) print(line);
+  },
+});
+
+/** The lines of `mayfly status`. */
+export function describeStatus(url: string, status: StatusReply): string[] {
+  const { epoch, state, backups, nodes, jobs, rows, survives } = status;
+  const alive = jobs.filter((job) => job.state !== "ended");
+  return [
+    `${state} at ${url}, epoch ${epoch}, ${backups} backups`,
+    "",
+    ...(nodes.length === 0
+      ? ["no nodes; start one: mayfly node"]
+      : formatTable(nodeColumns, nodes.map(nodeCells))),
+    "",
+    ...(alive.length === 0 ? ["no jobs; begin one: mayfly job create"] : jobTable(alive)),
+    "",
+    `rows: ${rows.full} of ${rows.total} full, ${rows.degraded} degraded, ${rows.withoutPrimary} without a primary`,
+    ...survives.map(printable),
+  ];
+}
+
+const nodeColumns: readonly Column[] = [
+  { title: "NODE", align: "right" },
+  { title: "ADDRESS" },
+  { title: "ZONE" },
+  { title: "STATE" },
+  { title: "WEIGHT", align: "right" },
+  { title: "USED", align: "right" },
+  { title: "LIMIT", align: "right" },
+  { title: "FULL", align: "right" },
+  { title: "BUSY", align: "right" },
+  { title: "SILENT", align: "right" },
+];
+
+function nodeCells(node: NodeStatus): string[] {
+  return [
+    String(node.id),
+    `${node.host}:${node.port}`,
+    node.zone === "" ? "-" : node.zone,
+    node.state,
+    String(node.weight),
+    formatBytes(node.usedBytes),
+    formatBytes(node.limitBytes),
+    node.limitBytes === 0 ? "-" : percent(node.usedBytes / node.limitBytes),
+    percent(node.eventLoopUtilization),
+    formatDuration(node.heartbeatAgeMs),
+  ];
+}
+
+const jobColumns: readonly Column[] = [
+  { title: "JOB", align: "right" },
+  { title: "NAME" },
+  { title: "STATE" },
+  { title: "CODE" },
+  { title: "USED", align: "right" },
+  { title: "QUOTA", align: "right" },
+  { title: "LEASE LEFT", align: "right" },
+];
+
+/** Jobs as a table, its titles first. */
+export function jobTable(jobs: readonly JobInfo[]): string[] {
+  return formatTable(
+    jobColumns,
+    jobs.map((job) => [
+      String(job.job),
+      printable(job.name),
+      job.state,
+      formatCode(job.code),
+      formatBytes(job.usedBytes),
+      job.quotaBytes === 0 ? "-" : formatBytes(job.quotaBytes),
+      job.state === "ended" ? "-" : formatDuration(job.leaseLeftMs),
+    ]),
+  );
+}
+
+function percent(share: number): string {
+  return `${Math.round(share * 100)}%`;
+}
