@@ -1,15 +1,12 @@
 /**
  * Reading ranges of objects: data shards straight into the caller's memory, all nodes at once, each frame verified
- * against its checksum. A shard that is missing, damaged or late is replaced by parity (recover-range.ts).
+ * against its checksum. A shard that is missing, damaged or late is replaced by parity (recover-runs.ts).
  */
-import { shardSeed } from "../../src/checksum/frame-checksums.ts";
 import { MayflyError } from "../../src/errors.ts";
-import { type NodeId, objectIdBytes } from "../../src/ids.ts";
+import type { NodeId } from "../../src/ids.ts";
 import type { Ref } from "../../src/wire/ref.ts";
-import type { RespValue } from "../../src/wire/resp-value.ts";
 import {
   frameBytes,
-  frameCount,
   type Stripe,
   storedBytes,
   stripeAt,
@@ -17,7 +14,8 @@ import {
 } from "../../src/wire/stripe-layout.ts";
 import type { ClientContext } from "../context.ts";
 import { checkDeadline, type Deadline } from "../transport/deadline.ts";
-import { recoverRange } from "./recover-range.ts";
+import { type FrameRun, fetchRuns, nodeOf } from "./fetch-runs.ts";
+import { recoverRuns } from "./recover-runs.ts";
 
 export interface RangeRead {
   /** With a location hint. */
@@ -25,16 +23,6 @@ export interface RangeRead {
   readonly offset: number;
   readonly length: number;
   /** At least `length` bytes. */
-  readonly into: Uint8Array;
-}
-
-/** A run of whole frames of one shard. */
-export interface FrameRun {
-  readonly ref: Ref;
-  readonly stripe: Stripe;
-  readonly shard: number;
-  readonly offset: number;
-  readonly length: number;
   readonly into: Uint8Array;
 }
 
@@ -59,15 +47,43 @@ export async function readRanges(
   deadline: Deadline,
 ): Promise<void> {
   const lanes = new Map<NodeId, WantedRun[]>();
-  for (const read of reads) {
-    for (const run of runsOf(read)) {
-      const node = run.ref.stripes![run.stripe.index]![run.shard]!;
-      const lane = lanes.get(node);
-      if (lane === undefined) lanes.set(node, [run]);
-      else lane.push(run);
-    }
+  const recovering: Promise<void>[] = [];
+  for (const runs of byStripe(reads.flatMap((read) => [...runsOf(read)]))) {
+    const failed = runs.filter((run) => outOfReach(context, nodeOf(run)));
+    if (failed.length > 0) recovering.push(recover(context, runs, failed, deadline));
+    else for (const run of runs) addTo(lanes, nodeOf(run), run);
   }
-  await Promise.all([...lanes].map(([node, runs]) => readLane(context, node, batchesOf(runs), deadline)));
+  const reading = [...lanes].map(([node, runs]) => readLane(context, node, batchesOf(runs), deadline));
+  await Promise.all([...reading, ...recovering]);
+}
+
+/** Nobody needs to be asked to know that it will not answer. */
+function outOfReach(context: ClientContext, node: NodeId): boolean {
+  const entry = context.view.node(node);
+  return entry === undefined || entry.state === "dead" || context.pool.failedLately(entry);
+}
+
+function byStripe(runs: readonly WantedRun[]): Iterable<WantedRun[]> {
+  const stripes = new Map<string, WantedRun[]>();
+  for (const run of runs) addTo(stripes, `${run.ref.object} ${run.stripe.index}`, run);
+  return stripes.values();
+}
+
+function addTo<K>(lists: Map<K, WantedRun[]>, key: K, run: WantedRun): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [run]);
+  else list.push(run);
+}
+
+/** Fills runs of one stripe with what its other shards tell; those of `failed` are asked last. */
+async function recover(
+  context: ClientContext,
+  runs: readonly WantedRun[],
+  failed: readonly WantedRun[],
+  deadline: Deadline,
+): Promise<void> {
+  await recoverRuns(context, runs, new Set(failed.map(({ shard }) => shard)), deadline);
+  for (const run of runs) if (run.copy !== undefined) copyOut(run.into, run.copy);
 }
 
 /** Cuts a read at stripes, shards and frames: whole frames go in place, edges through a buffer of their own. */
@@ -139,8 +155,10 @@ async function readLane(
     for (let batch = batches[next++]; batch !== undefined; batch = batches[next++]) {
       checkDeadline(deadline);
       const missing = await tryRead(context, node, batch, deadline);
-      await Promise.all(missing.map((run) => recoverRange(context, run, deadline)));
-      for (const run of batch) if (run.copy !== undefined) copyOut(run.into, run.copy);
+      for (const run of batch) {
+        if (run.copy !== undefined && !missing.includes(run)) copyOut(run.into, run.copy);
+      }
+      await Promise.all([...byStripe(missing)].map((runs) => recover(context, runs, runs, deadline)));
     }
   };
   await Promise.all(Array.from({ length: Math.min(batchesInFlight, batches.length) }, worker));
@@ -172,47 +190,4 @@ async function tryRead(
     if (error.kind === "unavailable" || error.kind === "busy" || error.code === "CLOSED") return batch;
     throw error;
   }
-}
-
-/**
- * Fetches runs from one node; true for each that came and whose checksums are right. Nothing is written to a run's
- * memory after this settles.
- */
-export async function fetchRuns(
-  context: ClientContext,
-  node: NodeId,
-  runs: readonly FrameRun[],
-  deadline: Deadline,
-): Promise<boolean[]> {
-  const entry = context.view.node(node);
-  if (entry === undefined || entry.state === "dead") {
-    throw new MayflyError("NODE_UNREACHABLE", `node ${node} is dead or gone.`);
-  }
-  const args = runs.flatMap((run) => [
-    ...[objectIdBytes(run.ref.object), run.stripe.index, run.shard, run.offset, run.length],
-    ...[run.offset / frameBytes, frameCount(run.length)],
-  ]);
-  const reply = await context.pool.connection(entry, "bulk").request("MF.SHARD.GET", args, {
-    deadline,
-    targetOf: (length, path) => {
-      const run = path[1] === 1 ? runs[path[0]!] : undefined;
-      return run?.length === length ? run.into.subarray(0, length) : undefined;
-    },
-  });
-  if (!Array.isArray(reply) || reply.length !== runs.length) {
-    throw new MayflyError("PROTOCOL", `node ${node} answered MF.SHARD.GET with the wrong number of runs.`);
-  }
-  return runs.map((run, index) => accept(context, run, reply[index]));
-}
-
-function accept(context: ClientContext, run: FrameRun, item: RespValue | undefined): boolean {
-  if (!Array.isArray(item)) return false;
-  const [sums, payload] = item;
-  if (!(sums instanceof Uint8Array) || !(payload instanceof Uint8Array)) return false;
-  if (payload.length !== run.length || sums.length !== frameCount(run.length) * 8) return false;
-  if (payload.buffer !== run.into.buffer || payload.byteOffset !== run.into.byteOffset) run.into.set(payload);
-  const { checksums } = context.memory();
-  const seed = shardSeed(context.job, objectIdBytes(run.ref.object), run.stripe.index, run.shard);
-  checksums.setSeed(seed.lo, seed.hi);
-  return checksums.verifyBytes(run.into.subarray(0, run.length), frameBytes, sums) === -1;
 }

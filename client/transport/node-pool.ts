@@ -38,8 +38,7 @@ export class NodePool {
     const key = `${traffic} ${place}`;
     const existing = this.#connections.get(key);
     if (existing !== undefined) return existing;
-    const failedAtMs = this.#failedAtMs.get(place);
-    if (failedAtMs !== undefined && this.#options.clock.now() - failedAtMs < leaveAloneMs) {
+    if (this.failedLately(address)) {
       throw new MayflyError("NODE_UNREACHABLE", `node ${place} could not be reached a moment ago.`);
     }
     const connection = new Connection({
@@ -54,6 +53,12 @@ export class NodePool {
     });
     this.#connections.set(key, connection);
     return connection;
+  }
+
+  /** The last attempt to reach the process there failed less than 200 ms ago. */
+  failedLately(address: Address): boolean {
+    const failedAtMs = this.#failedAtMs.get(`${address.host}:${address.port}`);
+    return failedAtMs !== undefined && this.#options.clock.now() - failedAtMs < leaveAloneMs;
   }
 
   /** Ends the connections to nodes that are no longer in the map. */
