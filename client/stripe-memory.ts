@@ -12,6 +12,7 @@ import { checkDeadline, type Deadline, pause } from "./transport/deadline.ts";
 export const stripeMemoryBytesDefault = 64 * 1024 * 1024;
 const blockBytes = 64 * 1024;
 const sumBytes = 8;
+const warmShardBytes = 4096;
 
 /** A region for one stripe: shard `i` at `base + i * stride`, and behind each shard room for its checksums. */
 export interface StripeLease {
@@ -50,6 +51,7 @@ export class StripeMemory {
     if (codec === undefined) {
       codec = createStripeCodec(code.d, code.p, this.#memory);
       this.#codecs.set(name, codec);
+      this.#prewarm(codec);
     }
     return codec;
   }
@@ -77,6 +79,13 @@ export class StripeMemory {
       if (block >= 0) return this.#take(block, count, shards, stride, sumsBytes);
       await this.#roomOr(deadline);
     }
+  }
+
+  /** Has the kernels optimised before the first stripe, in free memory if there is some. */
+  #prewarm(codec: StripeCodec): void {
+    const stride = strideFor(warmShardBytes);
+    const block = this.#find(Math.ceil(((codec.d + codec.p) * stride) / blockBytes));
+    if (block >= 0) codec.prewarm(block * blockBytes, stride, warmShardBytes);
   }
 
   #take(block: number, count: number, shards: number, stride: number, sumsBytes: number): StripeLease {

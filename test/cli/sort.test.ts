@@ -1,0 +1,186 @@
+/** The main job as a user types it: real processes, real files. */
+import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createRecordKernel } from "../../src/sort/record-kernel.ts";
+import { mainPath } from "../support/main-path.ts";
+
+interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function mayfly(...args: readonly string[]): Promise<Ended> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [mainPath, ...args], { timeout: 50_000 }, (error, stdout, stderr) => {
+      const code = error === null ? 0 : typeof error.code === "number" ? error.code : -1;
+      resolve({ code, stdout, stderr });
+    });
+  });
+}
+
+const report = ({ stdout }: Ended): Record<string, unknown> => JSON.parse(stdout.trim().split("\n").at(-1)!);
+
+function generateFile(path: string, records: number, ascii: boolean): void {
+  const kernel = createRecordKernel({ regions: { records: records * 100 + 64 } });
+  const { at } = kernel.regions.records;
+  kernel.generate(at, 0, records, { ascii });
+  writeFileSync(path, kernel.bytes.subarray(at, at + records * 100));
+}
+
+let dir: string;
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), "mayfly-sort-test-"));
+});
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+describe("generated records", () => {
+  test("100 MB have the official checksum, first and last key, and survive a killed node", async () => {
+    const ended = await mayfly("sort", "--generate", "100MB", "--kill-node", "--workers", "2", "--json");
+    expect(ended.stderr).toBe("");
+    expect(report(ended)).toMatchObject({
+      ...{ records: 1_000_000, checksum: "7a0e0d4868cd4", duplicateKeys: 0, ordered: true },
+      ...{ firstKey: "0000033698a40790b743", lastKey: "fffffabd932c1e4baa50" },
+      ...{ code: "4+2", nodes: 6, killedNodes: 1 },
+    });
+    const { seconds, mbPerSecond, bytesStored } = report(ended) as Record<string, number>;
+    expect(mbPerSecond).toBeCloseTo(100 / seconds!, 0);
+    expect(bytesStored).toBeGreaterThanOrEqual(150e6);
+  });
+
+  test("skewed and printable keys come out ordered and complete", async () => {
+    const ended = await mayfly(
+      ...["sort", "--generate", "10MB", "--ascii", "--skew", "--json"],
+      ...["--nodes", "3", "--code", "2+1", "--maps", "3", "--partitions", "7", "--workers", "2"],
+    );
+    expect(report(ended)).toMatchObject({
+      records: 100_000,
+      ordered: true,
+      maps: 3,
+      partitions: 7,
+      code: "2+1",
+    });
+  });
+
+  test("no records at all are sorted too", async () => {
+    const ended = await mayfly("sort", "--generate", "0", "--nodes", "1", "--code", "1+0", "--json");
+    expect(report(ended)).toMatchObject({ records: 0, checksum: "0", ordered: true });
+  });
+});
+
+describe("files", () => {
+  test("an ASCII file is sorted as `LC_ALL=C sort` does it", async () => {
+    const [input, output] = [join(dir, "in.txt"), join(dir, "out.txt")];
+    generateFile(input, 200_000, true);
+    const ended = await mayfly(
+      "sort",
+      "--input",
+      input,
+      "--output",
+      output,
+      "--nodes",
+      "3",
+      "--code",
+      "2+1",
+      "--workers",
+      "2",
+    );
+    expect(ended.code, ended.stderr).toBe(0);
+    const expected = execFileSync("sort", [input], {
+      env: { ...process.env, LC_ALL: "C" },
+      maxBuffer: 2 ** 28,
+    });
+    expect(readFileSync(output).equals(expected)).toBe(true);
+    expect(ended.stdout).toMatch(/records\s+200,000/);
+    expect(ended.stderr).toMatch(/map {2}100%/);
+  });
+
+  test("a truncated file is refused, with what is left over", async () => {
+    const [input, output] = [join(dir, "short.bin"), join(dir, "short.out")];
+    generateFile(input, 1000, false);
+    truncateSync(input, 99_950);
+    const ended = await mayfly("sort", "--input", input, "--output", output, "--json");
+    expect(ended.code).toBe(1);
+    expect(report(ended)).toMatchObject({ error: { code: "INPUT_INVALID" } });
+    expect(ended.stdout).toContain("50 are left over");
+    expect(existsSync(output)).toBe(false);
+  });
+
+  test("a missing input, and an output in a missing folder, are said before anything is started", async () => {
+    const missing = await mayfly("sort", "--input", join(dir, "nothing.bin"));
+    expect(missing).toMatchObject({ code: 1, stdout: "" });
+    expect(missing.stderr).toContain("there is no such file");
+    const nowhere = await mayfly("sort", "--generate", "1MB", "--output", join(dir, "no", "where.bin"));
+    expect(nowhere.code).toBe(1);
+    expect(nowhere.stderr).toContain("there is no folder");
+  });
+
+  test("an interrupted sort leaves no file and no process behind", async () => {
+    const output = join(dir, "interrupted.bin");
+    const child = spawn(
+      process.execPath,
+      [mainPath, "sort", "--generate", "400MB", "--output", output, "--workers", "2"],
+      {
+        stdio: ["ignore", "ignore", "pipe"],
+      },
+    );
+    await said(child, "map");
+    const children = childrenOf(child.pid!);
+    expect(children.length).toBeGreaterThanOrEqual(6);
+    const code = await new Promise((resolve) => {
+      child.once("close", resolve);
+      child.kill("SIGINT");
+    });
+    expect(code).toBe(1);
+    expect(readdirSync(dir).filter((name) => name.includes("interrupted"))).toEqual([]);
+    await expect.poll(() => children.filter(isAlive), { timeout: 10_000 }).toEqual([]);
+  });
+});
+
+test("what is missing or contradicts itself is a usage error with an example", async () => {
+  const nothing = await mayfly("sort");
+  expect(nothing.code).toBe(2);
+  expect(nothing.stderr).toContain("--generate 1GB");
+  const both = await mayfly("sort", "--input", "x", "--generate", "1MB");
+  expect(both.code).toBe(2);
+  const odd = await mayfly("sort", "--generate", "150");
+  expect(odd.stderr).toContain("multiple of 100");
+  const few = await mayfly("sort", "--generate", "1MB", "--nodes", "3", "--code", "4+2");
+  expect(few.stderr).toContain("needs 6");
+});
+
+function said(child: ChildProcess, word: string): Promise<void> {
+  let text = "";
+  return new Promise((resolve, reject) => {
+    child.stderr!.setEncoding("utf8").on("data", (chunk: string) => {
+      text += chunk;
+      if (text.includes(word)) resolve();
+    });
+    child.once("close", () => reject(new Error(`ended before it said ${word}: ${text}`)));
+  });
+}
+
+function childrenOf(pid: number): number[] {
+  const listed = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8");
+  return listed.trim().split(" ").filter(Boolean).map(Number);
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
