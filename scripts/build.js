@@ -55,5 +55,4 @@ for (const dir of ["src", "client", "cache-node"]) kernelsIn(dir).forEach(buildK
 if (process.argv.includes("--kernels")) process.exit(0);
 rmSync(join(root, "dist"), { recursive: true, force: true });
 run(bin("typescript/bin/tsc"), ["-p", "tsconfig.build.json"]);
-const main = join(root, "dist/src/cli/main.js");
-if (existsSync(main)) chmodSync(main, 0o755);
+chmodSync(join(root, "dist/src/cli/main.js"), 0o755);
