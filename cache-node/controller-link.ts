@@ -53,8 +53,9 @@ export class ControllerLink {
 
   async leave(): Promise<void> {
     this.stop();
-    if (this.#node !== undefined)
-      await this.#options.controller.leave(this.#node.nodeId).catch(() => undefined);
+    if (this.#node === undefined) return;
+    const { nodeId, fleetToken } = this.#node;
+    await this.#options.controller.leave(nodeId, fleetToken).catch(() => undefined);
   }
 
   stop(): void {
@@ -66,14 +67,25 @@ export class ControllerLink {
     const node = this.#node;
     if (this.#stopped || node === undefined) return;
     this.#cancel = this.#options.clock.after(node.heartbeatMs, () => {
-      void this.#beat(node.nodeId).finally(() => this.#schedule());
+      void this.#beat(node).finally(() => this.#schedule());
     });
   }
 
-  async #beat(nodeId: number): Promise<void> {
+  /**
+   * Reports, and again as long as that brought a newer map: the controller waits until all nodes have the rows of now
+   * before it lets a job begin.
+   */
+  async #beat({ nodeId, fleetToken }: RegisterNodeReply): Promise<void> {
+    const { controller, heartbeat, onReply } = this.#options;
     try {
-      const reply = await this.#options.controller.heartbeat(nodeId, this.#options.heartbeat());
-      if (!this.#stopped) this.#options.onReply(reply);
+      let report: HeartbeatRequest | undefined = heartbeat();
+      while (report !== undefined) {
+        const reply = await controller.heartbeat(nodeId, report, fleetToken);
+        if (this.#stopped) return;
+        onReply(reply);
+        const next: HeartbeatRequest | undefined = reply.map === undefined ? undefined : heartbeat();
+        report = next?.epoch === report.epoch ? undefined : next;
+      }
     } catch (thrown) {
       const error = MayflyError.from(thrown);
       // Anything else passes: the controller may be away, and reads and writes go on.

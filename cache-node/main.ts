@@ -2,6 +2,7 @@
 import { systemClock } from "../src/clock.ts";
 import { MayflyError } from "../src/errors.ts";
 import { type CacheNode, startCacheNode } from "./node.ts";
+import { limitHeapGarbage } from "./store/heap-gauge.ts";
 
 export interface RunCacheNodeOptions {
   readonly controllerUrl: string;
@@ -18,12 +19,13 @@ export interface RunCacheNodeOptions {
  * @throws MayflyError what `startCacheNode` throws; NODE_UNKNOWN after it was declared dead
  */
 export async function runCacheNode(options: RunCacheNodeOptions): Promise<void> {
+  limitHeapGarbage();
   let declaredDead: MayflyError | undefined;
   const { promise: stopped, resolve: stop } = waitable();
   process.once("SIGINT", stop);
   process.once("SIGTERM", stop);
   process.once("disconnect", stop);
-  const node: CacheNode = await startCacheNode({
+  const starting = startCacheNode({
     ...options,
     clock: systemClock,
     pid: process.pid,
@@ -32,6 +34,9 @@ export async function runCacheNode(options: RunCacheNodeOptions): Promise<void> 
       stop();
     },
   });
+  // Registering goes on for a minute while the controller is away; a signal does not wait for that.
+  const node: CacheNode | undefined = await Promise.race([starting, stopped.then(() => undefined)]);
+  if (node === undefined) return void starting.then((late) => late.stop()).catch(() => undefined);
   const { nodeId, host, port } = node;
   process.stdout.write(`${JSON.stringify({ ready: { node: nodeId, host, port } })}\n`);
   await stopped;

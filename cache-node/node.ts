@@ -27,7 +27,7 @@ import { ControllerLink } from "./controller-link.ts";
 import { objectFreer } from "./free-objects.ts";
 import { JobDirectory } from "./job-directory.ts";
 import type { NodeCore } from "./node-core.ts";
-import { BackupLink } from "./replication/backup-link.ts";
+import { BackupLink, type BackupLinkOptions } from "./replication/backup-link.ts";
 import { GroupLogs } from "./replication/group-logs.ts";
 import type { Command } from "./server/call.ts";
 import { ClientConnection } from "./server/client-connection.ts";
@@ -156,6 +156,7 @@ class Node implements CacheNode {
     this.#takeNews({ map: reply.map, jobs: reply.jobs });
     const tick = (): void => {
       this.#core.primary.tick();
+      this.#core.backup.tick();
       this.#cancelTick = clock.after(tickMs, tick, true);
     };
     this.#cancelTick = clock.after(tickMs, tick, true);
@@ -187,7 +188,7 @@ class Node implements CacheNode {
     const self = (): NodeId => this.#self();
     const view: FleetView = new FleetView({ seeds: [], pool: () => this.#nodePool() });
     const rows = new Rows(self, () => view.current);
-    const logs = new GroupLogs(self, (backup) => this.#openLink(backup));
+    const logs = new GroupLogs(self, (backup, wanted) => this.#openLink(backup, wanted));
     const freeObject = objectFreer({ clock, self, shards, pool: this.#nodePool(), view });
     const primary = new PrimaryCells({
       clock,
@@ -196,6 +197,7 @@ class Node implements CacheNode {
       rows,
       waits,
       map: () => view.current,
+      checkQuota: (job, bytes) => jobs.checkQuota(job, memory.job(job).usedBytes, bytes),
       freeObject,
     });
     const backup = new BackupCells({ clock, cells, jobs, self, map: () => view.current });
@@ -227,7 +229,7 @@ class Node implements CacheNode {
     return this.#pool;
   }
 
-  #openLink(backup: NodeId): BackupLink {
+  #openLink(backup: NodeId, wanted: BackupLinkOptions["wanted"]): BackupLink {
     const request = async (name: string, args: readonly (string | Uint8Array)[]): Promise<void> => {
       const entry = this.#core.view.node(backup);
       if (entry === undefined) throw new MayflyError("NODE_UNREACHABLE", `node ${backup} is not in the map.`);
@@ -241,6 +243,7 @@ class Node implements CacheNode {
     };
     return new BackupLink({
       clock: this.#options.clock,
+      wanted,
       send: (batch) => request("MF.REPLICATE", [formatEpoch(this.#core.view.epoch), batch]),
       onFailure: (error) => {
         // One of the two has an older map: give ours, and ask for a newer one.
@@ -282,14 +285,7 @@ class Node implements CacheNode {
     const { logs, waits, rows } = this.#core;
     logs.adopt(map);
     waits.dismiss(
-      (_, group) => {
-        try {
-          rows.canRead(group);
-          return false;
-        } catch {
-          return true;
-        }
-      },
+      (_, group) => !rows.serves(group),
       (group) => rows.moved(group),
     );
   }
@@ -325,6 +321,10 @@ function listen(server: net.Server, host: string, port: number): Promise<void> {
         );
       }
     });
-    server.listen({ host, port, backlog: 1024 }, resolve);
+    server.listen({ host, port, backlog: 1024 }, () => {
+      // A connection that cannot be accepted (no file descriptors left) must not end the process.
+      server.on("error", () => undefined);
+      resolve();
+    });
   });
 }

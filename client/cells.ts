@@ -31,6 +31,9 @@ export interface CellWrite {
 
 export function keyBytes(key: string | Uint8Array): Uint8Array {
   const bytes = typeof key === "string" ? Buffer.from(key, "utf8") : key;
+  if (!(bytes instanceof Uint8Array)) {
+    throw new MayflyError("INVALID_ARGUMENT", `A key is a string or a Uint8Array, not ${typeof key}.`);
+  }
   if (bytes.length >= 1 && bytes.length <= keyBytesMax) return bytes;
   throw new MayflyError(
     "INVALID_ARGUMENT",
@@ -84,7 +87,9 @@ export async function writeCell(
   write: CellWrite,
   deadline: Deadline,
 ): Promise<string> {
-  const { key, kind, value, ttlMs } = write;
+  const { key, kind, ttlMs } = write;
+  // Copied: a request that is given up may still be on its way into the socket when the caller's memory changes.
+  const value = Buffer.from(write.value);
   const args = [conditionText(write.condition), ttlMs, kind satisfies CellKind, key, value];
   const version = await mutate(context, "MF.CELL.SET", key, args, deadline);
   if (typeof version === "string") return version;

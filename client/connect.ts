@@ -25,6 +25,7 @@ export interface ConnectOptions {
 }
 
 const stripeMemoryBytesMin = 8 * 1024 * 1024;
+const stripeMemoryBytesMax = 4 * 1024 * 1024 * 1024;
 const connectTimeoutMs = 10_000;
 
 /**
@@ -34,8 +35,14 @@ const connectTimeoutMs = 10_000;
  */
 export async function connect(options: ConnectOptions | string = {}): Promise<Job> {
   const given = typeof options === "string" ? { ticket: options } : options;
-  const ticket = await ticketOf(given);
-  return openJob(ticket, given.stripeMemoryBytes ?? defaultStripeMemoryBytes());
+  const stripeMemoryBytes = given.stripeMemoryBytes ?? defaultStripeMemoryBytes();
+  if (!(stripeMemoryBytes >= stripeMemoryBytesMin && stripeMemoryBytes <= stripeMemoryBytesMax)) {
+    throw new MayflyError(
+      "INVALID_ARGUMENT",
+      `stripeMemoryBytes is ${stripeMemoryBytes}; it must be from ${stripeMemoryBytesMin} (8 MiB) to ${stripeMemoryBytesMax} (4 GiB).`,
+    );
+  }
+  return openJob(await ticketOf(given), stripeMemoryBytes);
 }
 
 async function ticketOf(options: ConnectOptions): Promise<Ticket> {
@@ -86,6 +93,7 @@ function openJob(ticket: Ticket, stripeMemoryBytes: number): Job {
     credentials: () => ({ user: String(ticket.job), token: ticket.token }),
     epoch: () => view.epoch,
     onMap: (encoded) => view.offer(encoded),
+    onWaiting: () => view.watch(systemClock),
   });
   let memory: StripeMemory | undefined;
   const context: ClientContext = {

@@ -84,12 +84,13 @@ export class ControllerClient {
     return (await this.#post("/v1/nodes", request)) as RegisterNodeReply;
   }
 
-  async heartbeat(node: number, request: HeartbeatRequest): Promise<HeartbeatReply> {
-    return (await this.#post(`/v1/nodes/${node}/heartbeat`, request)) as HeartbeatReply;
+  /** @param fleetToken of the node: whoever shows one must be who it says */
+  async heartbeat(node: number, request: HeartbeatRequest, fleetToken?: string): Promise<HeartbeatReply> {
+    return (await this.#post(`/v1/nodes/${node}/heartbeat`, request, fleetToken)) as HeartbeatReply;
   }
 
-  async leave(node: number): Promise<void> {
-    await this.#post(`/v1/nodes/${node}/leave`, {});
+  async leave(node: number, fleetToken?: string): Promise<void> {
+    await this.#post(`/v1/nodes/${node}/leave`, {}, fleetToken);
   }
 
   #post(path: string, body: unknown, token?: string): Promise<unknown> {

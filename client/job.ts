@@ -1,15 +1,17 @@
 import { MayflyError } from "../src/errors.ts";
 import { decodeRef, inlineObject, Ref } from "../src/wire/ref.ts";
 import { inlineBytesMax, stripeBytesMax } from "../src/wire/stripe-layout.ts";
+import { parseVersion } from "../src/wire/version.ts";
 import { type CellValue, type Condition, deleteCell, keyBytes, readCell, writeCell } from "./cells.ts";
 import type { ClientContext } from "./context.ts";
 import type { ControllerClient } from "./controller-client.ts";
 import { type KeyEntry, listKeys } from "./list-keys.ts";
-import { type ByteRange, readObject, resolveRange, resultBuffer } from "./objects/read-object.ts";
-import { type RangeRead, readRanges } from "./objects/read-ranges.ts";
+import { checkRangeRead, readRangesOf } from "./objects/read-many.ts";
+import { type ByteRange, copyRange, readObject, resolveRange } from "./objects/read-object.ts";
+import type { RangeRead } from "./objects/read-ranges.ts";
 import { stripesOfBytes, stripesOfStream } from "./objects/stripe-source.ts";
 import { writeObject } from "./objects/write-object.ts";
-import { type Deadline, startDeadline } from "./transport/deadline.ts";
+import { checkDeadline, type Deadline, startDeadline, timeoutMsMax } from "./transport/deadline.ts";
 
 export type Key = string | Uint8Array;
 export type Bytes = Uint8Array;
@@ -52,6 +54,7 @@ export interface KeyStat {
 }
 
 const timeoutMsDefault = 30_000;
+const waitMsMax = timeoutMsMax - timeoutMsDefault;
 const ttlMsMax = 366 * 24 * 3600 * 1000;
 
 /**
@@ -87,13 +90,14 @@ export class Job {
     const common = { key: keyBytes(key), condition: conditionOf(options), ttlMs: checkTtl(options.ttlMs) };
     const context = this.#context;
     const bytes = typeof data === "string" ? Buffer.from(data, "utf8") : data;
+    checkData(bytes);
     const stripes =
       bytes instanceof Uint8Array
         ? {
             whole: bytes.length <= inlineBytesMax ? bytes : undefined,
             stripes: stripesOfBytes(bytes, context.code),
           }
-        : await stripesOfStream(bytes, stripeBytesMax(context.code), inlineBytesMax);
+        : await stripesOfStream(bytes, stripeBytesMax(context.code), inlineBytesMax, deadline);
     if (stripes.whole !== undefined) {
       const value = { ...common, kind: "bytes" as const, value: stripes.whole };
       return inlineRef(context, value, await writeCell(context, value, deadline));
@@ -110,12 +114,17 @@ export class Job {
     const deadline = this.#deadline("get", from, options, waitMs);
     const context = this.#context;
     if (from instanceof Ref && !from.inline) return readObject(context, from, range, into, deadline);
-    const cell = await this.#cell(from, deadline, waitMs);
-    if (cell.kind === "ref") return readObject(context, decodeRef(cell.value), range, into, deadline);
-    const { offset, length } = resolveRange(range, cell.value.length);
-    const bytes = resultBuffer(length, into);
-    bytes.set(cell.value.subarray(offset, offset + length));
-    return bytes;
+    for (;;) {
+      const cell = await this.#cell(from, deadline, waitMs);
+      if (cell.kind === "bytes") return copyRange(cell.value, range, into);
+      try {
+        return await readObject(context, decodeRef(cell.value), range, into, deadline);
+      } catch (thrown) {
+        // Overwritten or deleted since the cell was read: what the key holds now is the answer.
+        if (MayflyError.from(thrown).code !== "FREED") throw thrown;
+        checkDeadline(deadline, thrown);
+      }
+    }
   }
 
   /** The bytes as a stream of pieces of up to 8 MiB (a buffer of each piece's own), read ahead by one piece. */
@@ -149,20 +158,15 @@ export class Job {
     }
   }
 
-  /** Fills many ranges of many objects at once: each node is asked in batches, several nodes at a time. */
+  /**
+   * Fills many ranges of many objects at once: each node is asked in batches, several nodes at a time. Refs that carry
+   * their location need no lookup: those of put() and stat(); long ones lose it when they are printed.
+   * @throws MayflyError as `get`; INVALID_ARGUMENT for a range that is not wholly inside its object
+   */
   async readRanges(reads: readonly RangeRead[], options: CallOptions = {}): Promise<void> {
     const deadline = this.#deadline("readRanges", `${reads.length} ranges`, options, 0);
-    for (const read of reads) {
-      resolveRange({ start: read.offset, end: read.offset + read.length }, read.ref.sizeBytes);
-      if (read.ref.stripes === undefined) {
-        throw new MayflyError(
-          "INVALID_ARGUMENT",
-          "readRanges needs refs with a location hint: take them from stat().",
-        );
-      }
-      resultBuffer(read.length, read.into);
-    }
-    await readRanges(this.#context, reads, deadline);
+    for (const read of reads) checkRangeRead(read);
+    await readRangesOf(this.#context, reads, deadline, (ref) => this.#cell(ref, deadline, 0));
   }
 
   /** True if the key holds something now. */
@@ -189,9 +193,8 @@ export class Job {
 
   /** Removes the key and frees its bytes; false if there was nothing. */
   async delete(key: Key, options: DeleteOptions = {}): Promise<boolean> {
-    const condition = options.ifVersion === undefined ? undefined : { ifVersion: options.ifVersion };
     const deadline = this.#deadline("delete", key, options, 0);
-    return deleteCell(this.#context, keyBytes(key), condition, deadline);
+    return deleteCell(this.#context, keyBytes(key), ifVersionOf(options), deadline);
   }
 
   /** The keys that begin with `prefix`, in no order; ones written or deleted meanwhile may or may not be listed. */
@@ -239,6 +242,12 @@ export class Job {
   }
 
   #deadline(what: string, subject: Key | Ref, options: CallOptions, waitMs: number): Deadline {
+    if (!(waitMs >= 0 && waitMs <= waitMsMax)) {
+      throw new MayflyError(
+        "INVALID_ARGUMENT",
+        `waitMs is ${waitMs}; it must be from 0 to ${waitMsMax} (14.5 minutes).`,
+      );
+    }
     const name = `${what}(${subject instanceof Ref ? "ref" : printable(subject)})`;
     const timeoutMs = options.timeoutMs ?? timeoutMsDefault + waitMs;
     return startDeadline(this.#context.clock, timeoutMs, options.signal, name);
@@ -260,7 +269,7 @@ function inlineRef(context: ClientContext, of: { key: Uint8Array; value: Uint8Ar
 }
 
 function printable(key: Key): string {
-  return JSON.stringify(typeof key === "string" ? key : Buffer.from(key).toString("latin1"));
+  return JSON.stringify(key instanceof Uint8Array ? Buffer.from(key).toString("latin1") : key);
 }
 
 function conditionOf(options: PutOptions): Condition {
@@ -268,7 +277,23 @@ function conditionOf(options: PutOptions): Condition {
     throw new MayflyError("INVALID_ARGUMENT", "ifAbsent and ifVersion exclude one another; give one.");
   }
   if (options.ifAbsent === true) return { ifAbsent: true };
-  return options.ifVersion === undefined ? undefined : { ifVersion: options.ifVersion };
+  return ifVersionOf(options);
+}
+
+function ifVersionOf({ ifVersion }: { readonly ifVersion?: string }): Condition {
+  if (ifVersion === undefined) return undefined;
+  parseVersion(ifVersion);
+  return { ifVersion };
+}
+
+function checkData(data: Bytes | ByteStream): void {
+  if (typeof data === "object" && data !== null) {
+    if (Symbol.iterator in data || Symbol.asyncIterator in data) return;
+  }
+  throw new MayflyError(
+    "INVALID_ARGUMENT",
+    `What is put is a string, a Uint8Array or a stream of Uint8Arrays, not ${data === null ? "null" : typeof data}.`,
+  );
 }
 
 function checkTtl(ttlMs: number | undefined): number {

@@ -1,8 +1,9 @@
-/** Listing keys: every primary lists the groups it serves, page by page. */
+/** Listing keys: every node lists the groups that it serves, page by page. */
 import { MayflyError } from "../src/errors.ts";
 import type { Group } from "../src/ids.ts";
 import { formatEpoch } from "../src/placement/epoch.ts";
-import { groupCount } from "../src/placement/groups.ts";
+import { groupCount, groupOf } from "../src/placement/groups.ts";
+import type { FleetMap, NodeEntry } from "../src/placement/types.ts";
 import type { RespValue } from "../src/wire/resp-value.ts";
 import type { ClientContext } from "./context.ts";
 import { memberFor, worthRetrying } from "./row-requests.ts";
@@ -20,46 +21,49 @@ export interface KeyEntry {
 const pageKeysMax = 1000;
 const retryMs = 50;
 
-/** Walks the groups in order; a node answers for a run of groups that it serves, and says where it stopped. */
+/** What of the key space has been listed; a change of the map in between neither repeats nor skips a key. */
+class Listing {
+  readonly #done = new Uint8Array(groupCount);
+  /** Groups of which a part was listed, and the last key of it. */
+  readonly #after = new Map<number, Uint8Array>();
+
+  firstOpen(from = 0): Group | undefined {
+    const group = this.#done.indexOf(0, from);
+    return group < 0 ? undefined : (group as Group);
+  }
+
+  after(group: Group): Uint8Array {
+    return this.#after.get(group) ?? new Uint8Array(0);
+  }
+
+  isOpen(group: Group): boolean {
+    return this.#done[group] === 0;
+  }
+
+  close(group: Group): void {
+    this.#done[group] = 1;
+    this.#after.delete(group);
+  }
+
+  stopAt(group: Group, key: Uint8Array): void {
+    this.#after.set(group, key);
+  }
+}
+
+/** Asks node after node for the groups that it serves. */
 export async function* listKeys(
   context: ClientContext,
   prefix: Uint8Array,
   deadline: Deadline,
 ): AsyncGenerator<KeyEntry> {
-  let group = 0;
-  let after: Uint8Array = new Uint8Array(0);
-  while (group < groupCount) {
-    const page = await askPage(context, group as Group, after, prefix, deadline);
-    yield* page.entries;
-    group = page.nextGroup;
-    after = page.after;
-  }
-}
-
-interface Page {
-  readonly entries: readonly KeyEntry[];
-  readonly nextGroup: number;
-  readonly after: Uint8Array;
-}
-
-async function askPage(
-  context: ClientContext,
-  group: Group,
-  after: Uint8Array,
-  prefix: Uint8Array,
-  deadline: Deadline,
-): Promise<Page> {
+  const listing = new Listing();
   let last: unknown;
-  for (;;) {
+  for (let group = listing.firstOpen(); group !== undefined; group = listing.firstOpen()) {
     checkDeadline(deadline, last);
     const map = await context.view.ready(deadline);
     try {
       const member = memberFor(map, context, group, "read");
-      const args = [formatEpoch(map.epoch), group, after, pageKeysMax, prefix];
-      const reply = await context.pool
-        .connection(member, "small")
-        .request("MF.CELL.LIST", args, { deadline });
-      return parsePage(reply);
+      yield* listNode(context, map, member, listing, prefix, deadline);
     } catch (thrown) {
       const error = MayflyError.from(thrown);
       if (!worthRetrying(error)) throw error;
@@ -68,6 +72,43 @@ async function askPage(
       await pause(deadline, retryMs, error);
     }
   }
+}
+
+/** All that is still open of what `node` serves by `map`, page by page. */
+async function* listNode(
+  context: ClientContext,
+  map: FleetMap,
+  node: NodeEntry,
+  listing: Listing,
+  prefix: Uint8Array,
+  deadline: Deadline,
+): AsyncGenerator<KeyEntry> {
+  const served = (group: Group): boolean =>
+    listing.isOpen(group) && memberFor(map, context, group, "read").id === node.id;
+  let group = nextServed(served, 0);
+  while (group !== undefined) {
+    const args = [formatEpoch(map.epoch), group, listing.after(group), pageKeysMax, prefix];
+    const reply = await context.pool.connection(node, "small").request("MF.CELL.LIST", args, { deadline });
+    const page = parsePage(reply);
+    const entries = page.entries.filter((entry) => served(groupOf(entry.keyBytes)));
+    for (let listed = group as number; listed < page.nextGroup; listed++) {
+      if (served(listed as Group)) listing.close(listed as Group);
+    }
+    if (page.after.length > 0) listing.stopAt(page.nextGroup as Group, page.after);
+    yield* entries;
+    group = nextServed(served, page.nextGroup);
+  }
+}
+
+function nextServed(served: (group: Group) => boolean, from: number): Group | undefined {
+  for (let group = from; group < groupCount; group++) if (served(group as Group)) return group as Group;
+  return undefined;
+}
+
+interface Page {
+  readonly entries: readonly KeyEntry[];
+  readonly nextGroup: number;
+  readonly after: Uint8Array;
 }
 
 /** `[next group, key to go on after, [key, version, kind, size, ...]]` */

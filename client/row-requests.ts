@@ -20,7 +20,7 @@ const backoffMsMax = 300;
 /**
  * Calls `send` with a connection to the member of the key's row that serves such access, until it succeeds, fails
  * for good, or the deadline passes.
- * @throws MayflyError UNAVAILABLE for writes when the primary is dead
+ * @throws MayflyError UNAVAILABLE for writes when the primary is dead; LOST for reads when all members are
  */
 export async function askRow(
   context: ClientContext,
@@ -66,10 +66,14 @@ export function memberFor(map: FleetMap, context: ClientContext, group: Group, a
     if (backup !== undefined) return backup;
   }
   if (members.length === 0) throw new MayflyError("MOVED", "The fleet is still forming: it has no rows yet.");
+  if (access === "read") {
+    throw new MayflyError(
+      "LOST",
+      `All ${members.length} nodes that held the keys of group ${group} are dead: whatever this key had is lost.`,
+    );
+  }
   throw new MayflyError(
     "UNAVAILABLE",
-    access === "write"
-      ? `The primary of this key (group ${group}, node ${row?.nodes[0]}) is dead, so it takes no writes now; reads go on.`
-      : `All ${members.length} nodes that hold this key (group ${group}) are dead.`,
+    `The primary of this key (group ${group}, node ${row?.nodes[0]}) is dead, so it takes no writes now; reads go on.`,
   );
 }

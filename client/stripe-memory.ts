@@ -7,7 +7,7 @@ import { createStripeCodec, type StripeCodec, strideFor } from "../src/erasure/c
 import { MayflyError } from "../src/errors.ts";
 import type { Code } from "../src/placement/types.ts";
 import { frameBytes, shardBytesMax } from "../src/wire/stripe-layout.ts";
-import { checkDeadline, type Deadline, pause } from "./transport/deadline.ts";
+import { checkDeadline, type Deadline, within } from "./transport/deadline.ts";
 
 export const stripeMemoryBytesDefault = 64 * 1024 * 1024;
 const blockBytes = 64 * 1024;
@@ -23,6 +23,11 @@ export interface StripeLease {
   release(): void;
 }
 
+interface Waiting {
+  readonly blocks: number;
+  readonly grant: (firstBlock: number) => void;
+}
+
 export class StripeMemory {
   readonly buffer: Buffer;
   readonly checksums: FrameChecksums;
@@ -31,7 +36,8 @@ export class StripeMemory {
   /** One entry for each 64-KiB block: leased or not. */
   readonly #blocks: Uint8Array;
   readonly #firstBlock: number;
-  #waiting: (() => void)[] = [];
+  /** First come, first served, so that a large stripe is not passed by small ones for ever. */
+  #waiting: Waiting[] = [];
 
   /** @param sizeBytes rounded down to 64 KiB; at least 8 MiB */
   constructor(sizeBytes = stripeMemoryBytesDefault) {
@@ -60,7 +66,11 @@ export class StripeMemory {
     return this.buffer.subarray(at, at + length);
   }
 
-  /** Room for a stripe of `code` with shards of `shardBytes`; waits until there is some. */
+  /**
+   * Room for a stripe of `code` with shards of `shardBytes`; waits until there is some. Whoever holds a lease must not
+   * wait for another one.
+   * @throws MayflyError TOO_LARGE when it can never fit; DEADLINE_EXCEEDED, ABORTED
+   */
   async lease(code: Code, shardBytes: number, deadline: Deadline): Promise<StripeLease> {
     if (shardBytes > shardBytesMax) throw new RangeError(`a shard of ${shardBytes} bytes`);
     const shards = code.d + code.p;
@@ -70,26 +80,12 @@ export class StripeMemory {
     if (count > this.#blocks.length - this.#firstBlock) {
       throw new MayflyError(
         "TOO_LARGE",
-        `A stripe of code ${code.d}+${code.p} needs ${count * blockBytes} bytes and the stripe memory has ${this.buffer.length}.`,
+        `A stripe of code ${code.d}+${code.p} needs ${count * blockBytes} bytes and the stripe memory has ` +
+          `${this.buffer.length}; connect with a larger stripeMemoryBytes, or use a code with fewer shards.`,
       );
     }
-    for (;;) {
-      checkDeadline(deadline);
-      const block = this.#find(count);
-      if (block >= 0) return this.#take(block, count, shards, stride, sumsBytes);
-      await this.#roomOr(deadline);
-    }
-  }
-
-  /** Has the kernels optimised before the first stripe, in free memory if there is some. */
-  #prewarm(codec: StripeCodec): void {
-    const stride = strideFor(warmShardBytes);
-    const block = this.#find(Math.ceil(((codec.d + codec.p) * stride) / blockBytes));
-    if (block >= 0) codec.prewarm(block * blockBytes, stride, warmShardBytes);
-  }
-
-  #take(block: number, count: number, shards: number, stride: number, sumsBytes: number): StripeLease {
-    this.#blocks.fill(1, block, block + count);
+    checkDeadline(deadline);
+    const block = await this.#acquire(count, deadline);
     const base = block * blockBytes;
     let released = false;
     return {
@@ -99,12 +95,54 @@ export class StripeMemory {
       release: () => {
         if (released) return;
         released = true;
-        this.#blocks.fill(0, block, block + count);
-        const waiting = this.#waiting;
-        this.#waiting = [];
-        for (const wake of waiting) wake();
+        this.#free(block, count);
       },
     };
+  }
+
+  /** Has the kernels optimised before the first stripe, in free memory if there is some. */
+  #prewarm(codec: StripeCodec): void {
+    const stride = strideFor(warmShardBytes);
+    const block = this.#find(Math.ceil(((codec.d + codec.p) * stride) / blockBytes));
+    if (block >= 0) codec.prewarm(block * blockBytes, stride, warmShardBytes);
+  }
+
+  async #acquire(count: number, deadline: Deadline): Promise<number> {
+    const block = this.#waiting.length === 0 ? this.#find(count) : -1;
+    if (block >= 0) {
+      this.#blocks.fill(1, block, block + count);
+      return block;
+    }
+    let waiting: Waiting | undefined;
+    const granted = new Promise<number>((resolve) => {
+      waiting = { blocks: count, grant: resolve };
+      this.#waiting.push(waiting);
+    });
+    try {
+      return await within(deadline, granted);
+    } catch (error) {
+      const left = this.#waiting.filter((entry) => entry !== waiting);
+      // What was granted in the moment of giving up goes back.
+      if (left.length === this.#waiting.length) granted.then((late) => this.#free(late, count));
+      this.#waiting = left;
+      this.#serve();
+      throw error;
+    }
+  }
+
+  #free(block: number, count: number): void {
+    this.#blocks.fill(0, block, block + count);
+    this.#serve();
+  }
+
+  #serve(): void {
+    for (let first = this.#waiting[0]; first !== undefined; first = this.#waiting[0]) {
+      const block = this.#find(first.blocks);
+      if (block < 0) return;
+      this.#blocks.fill(1, block, block + first.blocks);
+      this.#waiting.shift();
+      first.grant(block);
+    }
   }
 
   #find(count: number): number {
@@ -114,13 +152,5 @@ export class StripeMemory {
       if (run === count) return block - count + 1;
     }
     return -1;
-  }
-
-  /** Until a lease ends; a long pause as well, so that the deadline is seen. */
-  #roomOr(deadline: Deadline): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push(resolve);
-      pause(deadline, 1000).then(resolve, reject);
-    });
   }
 }

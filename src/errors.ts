@@ -93,9 +93,13 @@ export class MayflyError extends Error {
     return errorTable[this.code].http;
   }
 
-  /** The line a node answers with, without the leading `-` and the line end. Line breaks become spaces. */
+  /**
+   * The line a node answers with, without the leading `-` and the line end: prefix, `retry-after-ms=N` if there is such
+   * a hint, message. Line breaks become spaces.
+   */
   toResp(): string {
-    return `${errorTable[this.code].resp} ${this.message.replaceAll(/[\r\n]+/g, " ")}`;
+    const hint = this.retryAfterMs === undefined ? "" : `retry-after-ms=${Math.ceil(this.retryAfterMs)} `;
+    return `${errorTable[this.code].resp} ${hint}${this.message.replaceAll(/[\r\n]+/g, " ")}`;
   }
 
   /** The error that a RESP error line carries; an unknown prefix becomes `INTERNAL` with the whole line. */
@@ -104,7 +108,10 @@ export class MayflyError extends Error {
     const prefix = space < 0 ? line : line.slice(0, space);
     const code = codeOfPrefix.get(prefix);
     if (code === undefined) return new MayflyError("INTERNAL", line);
-    return new MayflyError(code, space < 0 ? code : line.slice(space + 1));
+    const rest = space < 0 ? code : line.slice(space + 1);
+    const hint = /^retry-after-ms=(\d{1,9}) /.exec(rest);
+    if (hint === null) return new MayflyError(code, rest);
+    return new MayflyError(code, rest.slice(hint[0].length), { retryAfterMs: Number(hint[1]) });
   }
 
   /** Anything thrown, as a MayflyError: itself if it is one, else `INTERNAL` with the original as cause. */

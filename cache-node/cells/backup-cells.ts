@@ -1,13 +1,14 @@
 /** What a backup does with the effects its primaries send: checks that they follow one another, and applies them. */
 import type { Clock } from "../../src/clock.ts";
 import { MayflyError } from "../../src/errors.ts";
-import type { Group, NodeId } from "../../src/ids.ts";
+import type { Group, JobNumber, NodeId } from "../../src/ids.ts";
 import { formatEpoch } from "../../src/placement/epoch.ts";
 import type { FleetMap } from "../../src/placement/types.ts";
 import type { Effect } from "../../src/wire/cell.ts";
-import type { Version } from "../../src/wire/version.ts";
+import { compareVersions, type Version } from "../../src/wire/version.ts";
 import type { JobDirectory } from "../job-directory.ts";
 import { type CellStore, cellName } from "../store/cell-store.ts";
+import { ExpiryWheel, expiredKeptMs } from "./expiry-wheel.ts";
 
 export interface BackupCellsOptions {
   readonly clock: Clock;
@@ -17,10 +18,20 @@ export interface BackupCellsOptions {
   readonly map: () => FleetMap | undefined;
 }
 
+interface Leftover {
+  readonly job: JobNumber;
+  readonly group: Group;
+  readonly name: string;
+  readonly version: Version;
+}
+
 export class BackupCells {
   readonly #options: BackupCellsOptions;
   /** Newest effect of each group, and who sent it. */
   readonly #newest = new Map<Group, { readonly version: Version; readonly primary: NodeId }>();
+
+  /** What is left of expired keys: a primary forgets it in time without an effect, and so must we. */
+  readonly #leftovers = new ExpiryWheel<Leftover>();
 
   constructor(options: BackupCellsOptions) {
     this.#options = options;
@@ -55,6 +66,16 @@ export class BackupCells {
     }
   }
 
+  /** To be called now and then. */
+  tick(): void {
+    const { cells, clock } = this.#options;
+    for (const { job, group, name, version } of this.#leftovers.take(clock.wallMs())) {
+      const cell = cells.get(job, group, name);
+      if (cell === undefined || compareVersions(cell.version, version) !== 0) continue;
+      cells.forget(job, group, name, cell.position);
+    }
+  }
+
   #applyNext(sender: NodeId, effect: Effect): void {
     const { group, version, job } = effect;
     const newest = this.#newest.get(group);
@@ -73,7 +94,11 @@ export class BackupCells {
       if (cells.apply(effect, 0, clock.wallMs()) === undefined) {
         throw new MayflyError("BUSY", "This backup has no memory left for cells.", { retryAfterMs: 100 });
       }
-      if (effect.kind === "deleted") cells.forget(job, group, cellName(effect.key), 0);
+      const name = cellName(effect.key);
+      if (effect.kind === "deleted") cells.forget(job, group, name, 0);
+      if (effect.kind === "expired") {
+        this.#leftovers.add(clock.wallMs() + expiredKeptMs, { job, group, name, version });
+      }
     }
     this.#newest.set(group, { version, primary: sender });
   }

@@ -1,6 +1,9 @@
 /** What is due when, in buckets of a second: cheap for millions of entries, and late by at most one bucket. */
 const bucketMs = 1000;
 
+/** How long it is said that a key expired, before it counts as never written. */
+export const expiredKeptMs = 10 * 60_000;
+
 export class ExpiryWheel<T> {
   readonly #buckets = new Map<number, T[]>();
   #next = Number.POSITIVE_INFINITY;

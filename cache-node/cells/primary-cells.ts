@@ -9,13 +9,13 @@ import type { Group, JobNumber } from "../../src/ids.ts";
 import { groupOf } from "../../src/placement/groups.ts";
 import type { FleetMap } from "../../src/placement/types.ts";
 import type { Effect, EffectKind } from "../../src/wire/cell.ts";
-import { decodeRef, type Ref } from "../../src/wire/ref.ts";
+import { decodeRef, type Ref, refBytesMax } from "../../src/wire/ref.ts";
 import { inlineBytesMax } from "../../src/wire/stripe-layout.ts";
 import { formatVersion, type Version } from "../../src/wire/version.ts";
 import type { GroupLogs } from "../replication/group-logs.ts";
-import { type Cell, type CellStore, cellName } from "../store/cell-store.ts";
+import { type Cell, type CellStore, cellName, type SessionResult } from "../store/cell-store.ts";
 import type { CellWaits } from "./cell-waits.ts";
-import { ExpiryWheel } from "./expiry-wheel.ts";
+import { ExpiryWheel, expiredKeptMs } from "./expiry-wheel.ts";
 import type { Rows } from "./rows.ts";
 
 export interface Mutation {
@@ -36,12 +36,12 @@ export interface PrimaryCellsOptions {
   readonly rows: Rows;
   readonly waits: CellWaits;
   readonly map: () => FleetMap | undefined;
+  /** @throws MayflyError QUOTA_EXCEEDED when the job may not have so many more bytes here */
+  readonly checkQuota: (job: JobNumber, bytes: number) => void;
   /** Frees the shards of an object that nothing names any more. */
   readonly freeObject: (job: JobNumber, ref: Ref) => void;
 }
 
-/** How long it is said that a key expired, before it counts as never written. */
-const expiredKeptMs = 10 * 60_000;
 /** Longer than any call may take, so that no repetition comes later. */
 const sessionIdleMs = 20 * 60_000;
 
@@ -67,13 +67,13 @@ export class PrimaryCells {
     if (known !== undefined) return formatVersion((await known).version);
     const failed = this.#failedCondition(mutation, group);
     if (failed !== undefined) throw await failed;
-    if (kind === "ref") this.#checkRef(mutation.job, group, mutation.key, decodeRef(value));
-    else if (value.length > inlineBytesMax) {
-      throw new MayflyError(
-        "TOO_LARGE",
-        `A cell holds up to ${inlineBytesMax} bytes inline, not ${value.length}.`,
-      );
+    this.#options.checkQuota(mutation.job, value.length);
+    const valueBytesMax = kind === "ref" ? refBytesMax : inlineBytesMax;
+    if (value.length > valueBytesMax) {
+      const what = kind === "ref" ? "A ref has" : "A cell holds inline";
+      throw new MayflyError("TOO_LARGE", `${what} up to ${valueBytesMax} bytes, not ${value.length}.`);
     }
+    if (kind === "ref") this.#checkRef(mutation.job, group, mutation.key, decodeRef(value));
     const expiresAtMs = ttlMs === 0 ? 0 : this.#options.clock.wallMs() + ttlMs;
     return formatVersion(await this.#log(mutation, group, kind, value, expiresAtMs));
   }
@@ -158,17 +158,23 @@ export class PrimaryCells {
     return undefined;
   }
 
+  /** Resolves once the effect is on all members. @throws MayflyError MOVED when this node stops being the primary first */
   #committed(group: Group, position: number): Promise<void> {
-    return new Promise((resolve) => this.#options.logs.of(group).whenCommitted(position, resolve));
+    return new Promise((resolve, reject) => {
+      this.#options.logs.of(group).whenCommitted(position, (committed) => {
+        if (committed) resolve();
+        else reject(this.#options.rows.moved(group));
+      });
+    });
   }
 
-  /** The answer given before, if the mutation is a repetition. @throws MayflyError MOVED */
-  #repetition(
-    mutation: Mutation,
-    group: Group,
-  ): Promise<{ readonly version: Version; readonly existed: boolean }> | undefined {
+  /** The answer given before, if the mutation is a repetition. @throws MayflyError MOVED, ABORTED */
+  #repetition(mutation: Mutation, group: Group): Promise<SessionResult> | undefined {
     this.#options.rows.asPrimary(group);
     const known = this.#options.cells.result(mutation.job, group, mutation.session, mutation.sequence);
+    if (known === "stale") {
+      throw new MayflyError("ABORTED", "This request came late: its session no longer waits for its answer.");
+    }
     return known && this.#committed(group, known.position).then(() => known);
   }
 
@@ -193,6 +199,9 @@ export class PrimaryCells {
     if (cellName(ref.key) !== cellName(key) || ref.stripes === undefined || ref.inline) {
       throw new MayflyError("INVALID_ARGUMENT", "A committed ref names its own key and all its nodes.");
     }
+    if (ref.stripes.some((nodes) => new Set(nodes).size !== nodes.length)) {
+      throw new MayflyError("INVALID_ARGUMENT", "The shards of a stripe lie on distinct nodes.");
+    }
     if (this.#options.cells.wasAborted(job, group, ref.object)) {
       throw new MayflyError("FREED", "This object was aborted before its commit came; write it again.");
     }
@@ -209,6 +218,14 @@ export class PrimaryCells {
         `Nodes ${wrong.join(", ")} are gone or draining; place those shards again.`,
       );
     }
+  }
+
+  /** A ref that is committed anew, with other nodes perhaps, still names its shards. */
+  #freeReplaced(job: JobNumber, replaced: Buffer | undefined, by: Effect): void {
+    if (replaced === undefined) return;
+    const ref = decodeRef(replaced);
+    if (by.kind === "ref" && decodeRef(by.value).object === ref.object) return;
+    this.#options.freeObject(job, ref);
   }
 
   async #log(
@@ -238,7 +255,7 @@ export class PrimaryCells {
     if (expiresAtMs > 0) this.#due.add(expiresAtMs, { job, key, position });
     if (kind === "expired") this.#due.add(clock.wallMs() + expiredKeptMs, { job, key, position });
     await this.#committed(group, position);
-    if (applied.replacedRef !== undefined) this.#options.freeObject(job, decodeRef(applied.replacedRef));
+    this.#freeReplaced(job, applied.replacedRef, effect);
     if (kind === "deleted") cells.forget(job, group, cellName(key), position);
     this.#options.waits.fire(job, cellName(key));
     return effect.version;

@@ -4,9 +4,14 @@ import type { Group, NodeId } from "../../src/ids.ts";
 import { formatEpoch } from "../../src/placement/epoch.ts";
 import type { FleetMap, Row } from "../../src/placement/types.ts";
 
+const nobody: ReadonlySet<NodeId> = new Set();
+
 export class Rows {
   readonly #self: () => NodeId;
   readonly #map: () => FleetMap | undefined;
+  /** The map that `#dead` was taken from. */
+  #deadIn: FleetMap | undefined;
+  #dead = nobody;
 
   constructor(self: () => NodeId, map: () => FleetMap | undefined) {
     this.#self = self;
@@ -17,14 +22,16 @@ export class Rows {
     return this.#map()?.rows[group];
   }
 
+  /** A node that finds itself declared dead in a map is nothing to anybody any more. */
   isPrimary(group: Group): boolean {
-    return this.row(group)?.nodes[0] === this.#self();
+    const self = this.#self();
+    return this.row(group)?.nodes[0] === self && !this.#deadNodes().has(self);
   }
 
   /** The row, when this node is its primary. @throws MayflyError MOVED */
   asPrimary(group: Group): Row {
     const row = this.row(group);
-    if (row !== undefined && row.nodes[0] === this.#self()) return row;
+    if (row !== undefined && this.isPrimary(group)) return row;
     throw this.moved(group);
   }
 
@@ -33,19 +40,30 @@ export class Rows {
    * @throws MayflyError MOVED
    */
   canRead(group: Group): boolean {
-    const row = this.row(group);
-    const map = this.#map();
-    if (row === undefined || map === undefined) throw this.moved(group);
-    const self = this.#self();
-    if (row.nodes[0] === self) return true;
-    const dead = new Set(map.nodes.filter((node) => node.state === "dead").map((node) => node.id));
-    if (row.nodes.find((node) => !dead.has(node)) === self) return false;
+    if (this.isPrimary(group)) return true;
+    if (this.serves(group)) return false;
     throw this.moved(group);
+  }
+
+  /** Whether reads of the group are for this node. */
+  serves(group: Group): boolean {
+    const dead = this.#deadNodes();
+    const reader = this.row(group)?.nodes.find((node) => !dead.has(node));
+    return reader !== undefined && reader === this.#self();
   }
 
   moved(group: Group): MayflyError {
     const map = this.#map();
     const epoch = map === undefined ? "0.0" : formatEpoch(map.epoch);
     return new MayflyError("MOVED", `${epoch} group ${group} is not served here; refresh the map.`);
+  }
+
+  #deadNodes(): ReadonlySet<NodeId> {
+    const map = this.#map();
+    if (map !== this.#deadIn) {
+      this.#deadIn = map;
+      this.#dead = new Set(map?.nodes.filter((node) => node.state === "dead").map((node) => node.id));
+    }
+    return this.#dead;
   }
 }

@@ -1,6 +1,7 @@
 /** MF.CELL.*: reading, waiting for, writing, deleting and listing cells, and aborting objects. */
 import { MayflyError } from "../../src/errors.ts";
 import type { Group } from "../../src/ids.ts";
+import { compareEpochs, parseEpoch } from "../../src/placement/epoch.ts";
 import { groupCount, groupOf } from "../../src/placement/groups.ts";
 import { decodeRef, keyBytesMax } from "../../src/wire/ref.ts";
 import { formatVersion, parseVersion } from "../../src/wire/version.ts";
@@ -82,7 +83,6 @@ async function set(core: NodeCore, call: Call): Promise<void> {
   }
   const mutation = mutationOf(core, call, 6, 9);
   const value = Buffer.from(call.args[10]!);
-  core.jobs.checkQuota(mutation.job, core.memory.job(mutation.job).usedBytes, value.length);
   const version = await core.primary.set(mutation, kind, value, ttlMs);
   call.reply((writer) => writer.simple(version));
 }
@@ -100,7 +100,10 @@ async function abort(core: NodeCore, call: Call): Promise<void> {
   call.reply((writer) => writer.simple("OK"));
 }
 
-/** `MF.CELL.LIST tag epoch group after limit prefix` -> `[next group, after, [key, version, kind, size, ...]]` */
+/**
+ * `MF.CELL.LIST tag epoch group after limit prefix`: keys of the groups served here, from `group` on
+ * -> `[next group, after, [key, version, kind, size, ...]]`
+ */
 async function list(core: NodeCore, call: Call): Promise<void> {
   const job = jobOf(call);
   core.jobs.touch(job);
@@ -110,8 +113,13 @@ async function list(core: NodeCore, call: Call): Promise<void> {
   const prefix = textArg(call, 6);
   const found: { name: string; cell: Cell; size: number }[] = [];
   const pending: Promise<void>[] = [];
-  core.rows.canRead(group as Group);
-  while (group < groupCount && found.length < limit && servedHere(core, group as Group)) {
+  checkEpoch(core, call, group as Group);
+  while (group < groupCount && found.length < limit) {
+    if (!core.rows.serves(group as Group)) {
+      group += 1;
+      after = "";
+      continue;
+    }
     const names = core.cells.names(job, group as Group, prefix, after);
     const taken = names.slice(0, limit - found.length);
     for (const name of taken) {
@@ -141,13 +149,9 @@ async function list(core: NodeCore, call: Call): Promise<void> {
   });
 }
 
-function servedHere(core: NodeCore, group: Group): boolean {
-  try {
-    core.rows.canRead(group);
-    return true;
-  } catch {
-    return false;
-  }
+/** A list is of what both sides take to be served here. @throws MayflyError MOVED */
+function checkEpoch(core: NodeCore, call: Call, group: Group): void {
+  if (compareEpochs(parseEpoch(textArg(call, 2)), core.view.epoch) !== 0) throw core.rows.moved(group);
 }
 
 function sizeOf(cell: Cell): number {

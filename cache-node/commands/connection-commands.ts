@@ -37,7 +37,7 @@ function hello(core: NodeCore, call: Call): void {
       claims = claimsOf(core, textArg(call, at + 1), textArg(call, at + 2));
       at += 3;
     } else if (option === "SETNAME" && at + 1 < args.length) {
-      name = textArg(call, at + 1);
+      name = clientNameArg(call, at + 1);
       at += 2;
     } else {
       throw new MayflyError(
@@ -107,11 +107,21 @@ function client(call: Call): void {
   call.reply(clientReply(call));
 }
 
+/** Redis's rule: it is shown in lists, so it has no spaces and nothing that cannot be printed. */
+function clientNameArg(call: Call, at: number): string {
+  const name = textArg(call, at);
+  if (/^[!-~]{0,1024}$/.test(name)) return name;
+  throw new MayflyError(
+    "INVALID_ARGUMENT",
+    "A client name has up to 1024 printable ASCII characters and no spaces.",
+  );
+}
+
 function clientReply(call: Call): WriteReply {
   const { connection } = call;
   switch (textArg(call, 1).toUpperCase()) {
     case "SETNAME":
-      connection.clientName = call.args.length > 2 ? textArg(call, 2) : "";
+      connection.clientName = call.args.length > 2 ? clientNameArg(call, 2) : "";
       return (writer) => writer.simple("OK");
     case "GETNAME":
       return (writer) => (connection.clientName === "" ? writer.null() : writer.bulk(connection.clientName));

@@ -38,14 +38,17 @@ export function shardCommands(core: NodeCore): readonly Command[] {
 /** Large payloads of MF.SHARD.PUT are received straight into the job's segment. */
 export function shardBodies(core: NodeCore): BodyRouter {
   return {
-    target(connection, args, argIndex, bytes) {
-      if (argIndex !== 6 || args[0]!.toString("latin1").toUpperCase() !== putName) return undefined;
+    target(connection, args, argIndex, argCount, bytes) {
+      if (argIndex !== 6 || argCount !== 7 || args[0]!.toString("latin1").toUpperCase() !== putName)
+        return undefined;
       const { claims } = connection;
       if (claims?.scope !== "job") return "discard";
       const job = jobNumber(claims.job);
       const sums = args[5]!;
       if (bytes > shardBytesMax || sums.length !== frameCount(bytes) * sumBytes) return "discard";
       if (core.jobs.ended(job) || overQuota(core, job, bytes)) return "discard";
+      // From here on the job may own memory here, also if the rest of the command never comes.
+      core.jobs.note(job);
       const reservation = core.shards.reserve(job, bytes + sums.length);
       if (reservation === undefined) return "discard";
       return { bytes: reservation.block.view().subarray(0, bytes), token: reservation };

@@ -1,6 +1,7 @@
 /**
  * The stream of effects from this primary to one backup, in order and pipelined: what is logged in one tick goes in
- * one request. After a failure everything that is not acknowledged is sent again; the backup skips what it has.
+ * one request. After a failure everything that is not acknowledged and still wanted is sent again; the backup skips
+ * what it has.
  */
 import type { Clock } from "../../src/clock.ts";
 import { MayflyError } from "../../src/errors.ts";
@@ -16,6 +17,8 @@ export interface BackupLinkOptions {
   readonly clock: Clock;
   /** Sends one batch; rejects when the backup did not take it. */
   readonly send: (batch: Uint8Array) => Promise<void>;
+  /** Whether the backup is still to have an effect: rows change. */
+  readonly wanted: (effect: Effect) => boolean;
   /** Told of each failure, so that an older or newer map can be exchanged. */
   readonly onFailure: (error: MayflyError) => void;
 }
@@ -112,6 +115,7 @@ export class BackupLink {
       this.#options.clock.after(retryMs, () => {
         this.#failed = false;
         this.#sent = 0;
+        this.#queue = this.#queue.filter(({ effect }) => this.#options.wanted(effect));
         this.#pump();
       });
     }

@@ -9,7 +9,7 @@ export class GroupLog {
   #committed = 0;
   /** Newest position that each backup has acknowledged. */
   #acknowledged = new Map<NodeId, number>();
-  #waiting: { readonly position: number; readonly run: () => void }[] = [];
+  #waiting: { readonly position: number; readonly run: (committed: boolean) => void }[] = [];
 
   get position(): number {
     return this.#position;
@@ -39,10 +39,22 @@ export class GroupLog {
     this.#advance();
   }
 
-  /** Runs `run` now or as soon as `position` is committed; in the order of positions. */
-  whenCommitted(position: number, run: () => void): void {
-    if (position <= this.#committed) run();
+  /**
+   * Runs `run` with true now or as soon as `position` is committed (of one acknowledgement, in the order asked for), or
+   * with false when this node resigns before.
+   */
+  whenCommitted(position: number, run: (committed: boolean) => void): void {
+    if (position <= this.#committed) run(true);
     else this.#waiting.push({ position, run });
+  }
+
+  /** This node is not the primary any more: what has not been acknowledged by all will not be answered here. */
+  resign(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#acknowledged = new Map();
+    this.#committed = this.#position;
+    for (const { run } of waiting) run(false);
   }
 
   #advance(): void {
@@ -52,6 +64,6 @@ export class GroupLog {
     const ready = this.#waiting.filter((entry) => entry.position <= committed);
     if (ready.length === 0) return;
     this.#waiting = this.#waiting.filter((entry) => entry.position > committed);
-    for (const { run } of ready) run();
+    for (const { run } of ready) run(true);
   }
 }

@@ -11,20 +11,24 @@ interface GroupState {
   readonly log: GroupLog;
   generation: number;
   sequence: number;
+  primary: boolean;
   backups: readonly NodeId[];
 }
 
+/** `wanted` says whether the backup is still to have an effect. */
+export type OpenLink = (backup: NodeId, wanted: (effect: Effect) => boolean) => BackupLink;
+
 export class GroupLogs {
   readonly #self: () => NodeId;
-  readonly #openLink: (backup: NodeId) => BackupLink;
+  readonly #openLink: OpenLink;
   readonly #groups: GroupState[] = [];
   readonly #links = new Map<NodeId, BackupLink>();
 
-  constructor(self: () => NodeId, openLink: (backup: NodeId) => BackupLink) {
+  constructor(self: () => NodeId, openLink: OpenLink) {
     this.#self = self;
     this.#openLink = openLink;
     for (let group = 0; group < groupCount; group++) {
-      this.#groups.push({ log: new GroupLog(), generation: 0, sequence: 0, backups: [] });
+      this.#groups.push({ log: new GroupLog(), generation: 0, sequence: 0, primary: false, backups: [] });
     }
   }
 
@@ -59,19 +63,24 @@ export class GroupLogs {
     const wanted = new Set<NodeId>();
     for (const [group, row] of map.rows.entries()) {
       const state = this.#groups[group]!;
-      const primary = row.nodes[0] === this.#self();
+      const wasPrimary = state.primary;
+      state.primary = row.nodes[0] === this.#self();
       // A backup that is dead but still in the row has everything it ever acknowledged; it takes no more.
-      state.backups = primary ? row.nodes.slice(1).filter((node) => !dead.has(node)) : [];
+      state.backups = state.primary ? row.nodes.slice(1).filter((node) => !dead.has(node)) : [];
+      if (state.primary) state.log.setBackups(state.backups);
+      else if (wasPrimary) state.log.resign();
       for (const backup of state.backups) wanted.add(backup);
     }
-    for (const backup of wanted)
-      if (!this.#links.has(backup)) this.#links.set(backup, this.#openLink(backup));
+    for (const backup of wanted) {
+      if (this.#links.has(backup)) continue;
+      const isBackupOf = ({ group }: Effect): boolean => this.#groups[group]!.backups.includes(backup);
+      this.#links.set(backup, this.#openLink(backup, isBackupOf));
+    }
     for (const [backup, link] of this.#links) {
       if (wanted.has(backup)) continue;
       link.close();
       this.#links.delete(backup);
     }
-    for (const state of this.#groups) state.log.setBackups(state.backups);
   }
 
   /** Effects that some backup has not acknowledged yet. */

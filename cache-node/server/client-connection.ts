@@ -23,8 +23,10 @@ export interface BodyRouter {
     connection: ClientConnection,
     args: readonly Buffer[],
     argIndex: number,
+    argCount: number,
     bytes: number,
   ): BodyTarget | "discard" | undefined;
+  /** Takes a target back: its command did not arrive whole, or may not be carried out. */
   aborted(target: BodyTarget): void;
 }
 
@@ -41,6 +43,8 @@ export interface ClientConnectionOptions {
 /** Above so many unsent bytes no more commands are read from the connection. */
 const unsentBytesMax = 32 * 1024 * 1024;
 const repliesOwedMax = 100_000;
+/** How long a client that was told goodbye may take to close its side. */
+const lingerMs = 1000;
 /** Shared, so that an idle connection holds no buffer. */
 const writeBuffers = new WriteBufferPool();
 
@@ -64,9 +68,7 @@ export class ClientConnection implements CallConnection, CommandHandler {
     this.#options = options;
     this.#decoder = new CommandDecoder(this, { limits: unauthenticatedCommandLimits });
     this.#queue = new ReplyQueue((write) => this.#emit(write));
-    const receiver = new DirectReceiver(this.#decoder, (error) =>
-      this.#protocolError(MayflyError.from(error)),
-    );
+    const receiver = new DirectReceiver(this.#decoder, (error) => this.#failed(MayflyError.from(error)));
     this.#socket = receiver.adopt(accepted, options.plainReceive);
     this.#socket.on("error", () => this.#socket.destroy());
     this.#socket.on("end", () => this.#socket.end());
@@ -84,14 +86,22 @@ export class ClientConnection implements CallConnection, CommandHandler {
   }
 
   onCommand(args: readonly Buffer[], bodies: readonly CommandBody[]): void {
+    if (this.#ending) {
+      this.#takeBack(bodies);
+      return;
+    }
     const command = this.#options.commands.get(commandName(args[0]!));
-    const tag = command?.tagged === true ? args[1] : undefined;
-    const tagged = tag !== undefined && !(tag.length === 1 && tag[0] === 48);
-    const reply = tagged ? this.#taggedReply(tag.toString("latin1")) : this.#queue.next();
+    const tag = command?.tagged === true ? tagOf(args[1]) : 0;
+    const reply = tag === undefined || tag === 0 ? this.#queue.next() : this.#taggedReply(tag);
     const call: Call = { args, bodies, connection: this, reply };
     try {
-      if (command === undefined) throw unknownCommand(args[0]!);
-      this.#admit(command, args.length);
+      this.#admit(command, args, tag);
+    } catch (error) {
+      this.#takeBack(bodies);
+      this.#replyError(call, error);
+      return;
+    }
+    try {
       const done = command.handle(call);
       if (done !== undefined) done.catch((error: unknown) => this.#replyError(call, error));
     } catch (error) {
@@ -102,10 +112,10 @@ export class ClientConnection implements CallConnection, CommandHandler {
   bodyTarget(
     args: readonly Buffer[],
     argIndex: number,
-    _count: number,
+    argCount: number,
     bytes: number,
   ): BodyTarget | "discard" | undefined {
-    return this.#options.bodies.target(this, args, argIndex, bytes);
+    return this.#options.bodies.target(this, args, argIndex, argCount, bytes);
   }
 
   onAbortedBody(target: BodyTarget): void {
@@ -118,16 +128,28 @@ export class ClientConnection implements CallConnection, CommandHandler {
   }
 
   endAfterReply(): void {
+    if (this.#ending) return;
     this.#ending = true;
     this.#scheduleFlush();
+    this.#options.clock.after(lingerMs, () => this.#socket.destroy(), true);
   }
 
   close(): void {
     this.#socket.destroy();
   }
 
-  #admit(command: Command, count: number): void {
+  #takeBack(bodies: readonly CommandBody[]): void {
+    for (const { target } of bodies) if (target !== undefined) this.#options.bodies.aborted(target);
+  }
+
+  #admit(
+    command: Command | undefined,
+    args: readonly Buffer[],
+    tag: number | undefined,
+  ): asserts command is Command {
+    if (command === undefined) throw unknownCommand(args[0]!);
     const { min, max } = command.args;
+    const count = args.length;
     if (count < min || (max !== undefined && count > max)) {
       throw new MayflyError(
         "INVALID_ARGUMENT",
@@ -136,6 +158,12 @@ export class ClientConnection implements CallConnection, CommandHandler {
     }
     if (this.#queue.length > repliesOwedMax || this.#pendingTagged > repliesOwedMax) {
       throw new MayflyError("BUSY", `This connection has ${repliesOwedMax} commands without an answer.`);
+    }
+    if (tag === undefined) {
+      throw new MayflyError(
+        "INVALID_ARGUMENT",
+        `The tag of '${command.name.toLowerCase()}' is a number below 2^53; 0 for a plain reply.`,
+      );
     }
     if (command.scope === "none") return;
     const { claims } = this;
@@ -155,14 +183,17 @@ export class ClientConnection implements CallConnection, CommandHandler {
     }
   }
 
-  #taggedReply(tag: string): (write: WriteReply) => void {
+  #taggedReply(tag: number): (write: WriteReply) => void {
     this.#pendingTagged += 1;
+    let owed = true;
     return (write) => {
+      if (!owed) return;
+      owed = false;
       this.#pendingTagged -= 1;
       this.#emit((writer) => {
         writer.pushHeader(3);
         writer.simple("mf");
-        writer.integer(Number(tag));
+        writer.integer(tag);
         write(writer);
       });
     };
@@ -210,7 +241,9 @@ export class ClientConnection implements CallConnection, CommandHandler {
     this.#socket.once("drain", () => this.#socket.resume());
   }
 
-  #protocolError(error: MayflyError): void {
+  /** The decoder or a handler threw: what follows in the stream cannot be told apart any more. */
+  #failed(error: MayflyError): void {
+    if (this.#ending) return;
     const line = error.code === "PROTOCOL" ? `ERR ${error.message}` : error.toResp();
     this.#emit((writer) => writer.error(line));
     this.endAfterReply();
@@ -228,6 +261,13 @@ export class ClientConnection implements CallConnection, CommandHandler {
 
 function unpinAll(pins: readonly Block[]): void {
   for (const block of pins) block.unpin();
+}
+
+/** 0: the reply is a plain one, in the order of commands. Undefined: no tag. */
+function tagOf(bytes: Buffer | undefined): number | undefined {
+  const text = bytes?.toString("latin1", 0, 17) ?? "";
+  const tag = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+  return Number.isSafeInteger(tag) ? tag : undefined;
 }
 
 function commandName(bytes: Buffer): string {

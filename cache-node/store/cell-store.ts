@@ -21,14 +21,19 @@ export interface Cell {
   readonly block: Block | undefined;
 }
 
+/** What was made of one mutation of a session. */
+export interface SessionResult {
+  readonly version: Version;
+  readonly position: number;
+  readonly existed: boolean;
+}
+
 /** Answers given to one session, for as long as it may ask again. */
 interface SessionResults {
+  /** Lower sequences are not asked for any more. */
   floor: number;
   usedAtMs: number;
-  readonly versions: Map<
-    number,
-    { readonly version: Version; readonly position: number; readonly existed: boolean }
-  >;
+  readonly versions: Map<number, SessionResult>;
 }
 
 interface GroupCells {
@@ -57,14 +62,19 @@ export class CellStore {
     return this.#jobs.get(job)?.get(group)?.cells.get(name);
   }
 
-  /** What the session was answered before, if this is a repetition. */
+  /**
+   * What the session was answered before, if this is a repetition; "stale" when the session has said that it no longer
+   * waits for this answer: a late copy of a request that must not take effect again.
+   */
   result(
     job: JobNumber,
     group: Group,
     session: string,
     sequence: number,
-  ): { readonly version: Version; readonly position: number; readonly existed: boolean } | undefined {
-    return this.#jobs.get(job)?.get(group)?.sessions.get(session)?.versions.get(sequence);
+  ): SessionResult | "stale" | undefined {
+    const known = this.#jobs.get(job)?.get(group)?.sessions.get(session);
+    if (known === undefined || sequence === 0) return undefined;
+    return sequence < known.floor ? "stale" : known.versions.get(sequence);
   }
 
   wasAborted(job: JobNumber, group: Group, object: string): boolean {

@@ -43,13 +43,11 @@ export function touchableBytesOf(ledger: Ledger): number {
   return ledger.limitBytes - ledger.indexRoomBytes - ledger.touchedBytes;
 }
 
-/** Makes the index's room at least `indexBytes`, and larger if that costs nothing; false if slabs hold the memory. */
-export function growIndexRoom(ledger: Ledger, indexBytes: number): boolean {
-  const roomBytesMax = ledger.limitBytes - ledger.touchedBytes;
-  if (indexBytes > roomBytesMax) return false;
+/** Makes the index's room at least `indexBytes`, which slabs have not touched, and larger if that costs nothing. */
+export function growIndexRoom(ledger: Ledger, indexBytes: number): void {
   const wantedBytes = indexBytes + Math.floor(ledger.limitBytes * indexRoomShare);
-  ledger.indexRoomBytes = Math.max(ledger.indexRoomBytes, Math.min(wantedBytes, roomBytesMax));
-  return true;
+  const roomBytes = Math.min(wantedBytes, ledger.limitBytes - ledger.touchedBytes);
+  ledger.indexRoomBytes = Math.max(ledger.indexRoomBytes, roomBytes);
 }
 
 /** Lets slabs have what the index has not used for long: when it fills less than half of its room. */

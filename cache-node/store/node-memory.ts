@@ -199,11 +199,12 @@ export function createNodeMemory(options: NodeMemoryOptions): NodeMemory {
 
   const makeRoomForIndex = (bytes: number): boolean => {
     const fits = (): boolean => {
-      const sumBytes = ledger.indexBytes + bytes;
       if (freeBytesOf(ledger) - bytes < ledger.reserveBytes) return false;
-      return segments.shrinkTo(limitBytes - sumBytes) && growIndexRoom(ledger, sumBytes);
+      return segments.shrinkTo(limitBytes - ledger.indexBytes - bytes);
     };
-    return fits() || cleanUntil(fits, bytes, slabBytes);
+    if (!fits() && !cleanUntil(fits, bytes, slabBytes)) return false;
+    growIndexRoom(ledger, ledger.indexBytes + bytes);
+    return true;
   };
 
   const account = {

@@ -8,6 +8,9 @@ import { frameBytes, frameCount, type Stripe } from "../../src/wire/stripe-layou
 import type { ClientContext } from "../context.ts";
 import type { Deadline } from "../transport/deadline.ts";
 
+const hedgeMsMin = 200;
+const hedgeMsMax = 1000;
+
 /** A run of whole frames of one shard. */
 export interface FrameRun {
   readonly ref: Ref;
@@ -25,6 +28,14 @@ export function nodeOf(run: { readonly ref: Ref; readonly stripe: Stripe; readon
   const node = run.ref.stripes?.[run.stripe.index]?.[run.shard];
   if (node === undefined) throw new RangeError(`the ref does not say where stripe ${run.stripe.index} lies`);
   return node;
+}
+
+/**
+ * How long an answer of the node may take before other nodes are asked as well: a few times what is usual. The bound
+ * above is for nodes that stopped answering, whose usual time would grow with each attempt.
+ */
+export function hedgeMsOf(context: ClientContext, node: NodeId): number {
+  return Math.min(hedgeMsMax, Math.max(hedgeMsMin, 4 * context.view.latencyMs(node)));
 }
 
 /**

@@ -48,6 +48,18 @@ export function resultBuffer(length: number, into: Uint8Array | undefined): Uint
   );
 }
 
+/** The range of bytes that are at hand, in memory of the caller's. */
+export function copyRange(
+  all: Uint8Array,
+  range: ByteRange | undefined,
+  into: Uint8Array | undefined,
+): Uint8Array {
+  const { offset, length } = resolveRange(range, all.length);
+  const bytes = resultBuffer(length, into);
+  bytes.set(all.subarray(offset, offset + length));
+  return bytes;
+}
+
 export async function readObject(
   context: ClientContext,
   ref: Ref,
@@ -65,7 +77,10 @@ export async function readObject(
     } catch (thrown) {
       const error = MayflyError.from(thrown);
       if (error.code !== "LOST") throw error;
-      const found = await whereIsIt(context, ref, deadline);
+      const found = await whereIsIt(context, ref, deadline).catch((why: unknown) => {
+        // Nobody is left who could know of another place.
+        throw MayflyError.from(why).code === "LOST" ? error : why;
+      });
       if (String(found.stripes) === String(current.stripes)) throw error;
       current = found;
     }

@@ -14,7 +14,8 @@ import {
 } from "../../src/wire/stripe-layout.ts";
 import type { ClientContext } from "../context.ts";
 import { checkDeadline, type Deadline } from "../transport/deadline.ts";
-import { type FrameRun, fetchRuns, nodeOf } from "./fetch-runs.ts";
+import { together } from "../transport/together.ts";
+import { type FrameRun, fetchRuns, hedgeMsOf, nodeOf } from "./fetch-runs.ts";
 import { recoverRuns } from "./recover-runs.ts";
 
 export interface RangeRead {
@@ -34,10 +35,9 @@ interface WantedRun extends FrameRun {
 const batchBytesMax = 1024 * 1024;
 const batchRunsMax = 64;
 const batchesInFlight = 2;
-const hedgeMsMin = 200;
 
 /**
- * Fills the `into` of every read.
+ * Fills the `into` of every read. Nothing is written there after it settles, also when it fails.
  * @throws MayflyError LOST (with the refs) when more shards of a stripe are gone than parity replaces, UNAVAILABLE
  * when nodes do not answer but may come back, DEADLINE_EXCEEDED, ABORTED
  */
@@ -46,15 +46,19 @@ export async function readRanges(
   reads: readonly RangeRead[],
   deadline: Deadline,
 ): Promise<void> {
+  // Without a map every node of a ref's hint would look gone.
+  await context.view.ready(deadline);
   const lanes = new Map<NodeId, WantedRun[]>();
-  const recovering: Promise<void>[] = [];
+  const broken: { readonly runs: readonly WantedRun[]; readonly failed: readonly WantedRun[] }[] = [];
   for (const runs of byStripe(reads.flatMap((read) => [...runsOf(read)]))) {
     const failed = runs.filter((run) => outOfReach(context, nodeOf(run)));
-    if (failed.length > 0) recovering.push(recover(context, runs, failed, deadline));
+    if (failed.length > 0) broken.push({ runs, failed });
     else for (const run of runs) addTo(lanes, nodeOf(run), run);
   }
-  const reading = [...lanes].map(([node, runs]) => readLane(context, node, batchesOf(runs), deadline));
-  await Promise.all([...reading, ...recovering]);
+  await together(deadline, (part) => [
+    ...[...lanes].map(([node, runs]) => readLane(context, node, batchesOf(runs), part)),
+    ...broken.map(({ runs, failed }) => recover(context, runs, failed, part)),
+  ]);
 }
 
 /** Nobody needs to be asked to know that it will not answer. */
@@ -151,17 +155,21 @@ async function readLane(
   deadline: Deadline,
 ): Promise<void> {
   let next = 0;
-  const worker = async (): Promise<void> => {
+  const worker = async (part: Deadline): Promise<void> => {
     for (let batch = batches[next++]; batch !== undefined; batch = batches[next++]) {
-      checkDeadline(deadline);
-      const missing = await tryRead(context, node, batch, deadline);
+      checkDeadline(part);
+      const missing = await tryRead(context, node, batch, part);
       for (const run of batch) {
         if (run.copy !== undefined && !missing.includes(run)) copyOut(run.into, run.copy);
       }
-      await Promise.all([...byStripe(missing)].map((runs) => recover(context, runs, runs, deadline)));
+      if (missing.length === 0) continue;
+      await together(part, (each) =>
+        [...byStripe(missing)].map((runs) => recover(context, runs, runs, each)),
+      );
     }
   };
-  await Promise.all(Array.from({ length: Math.min(batchesInFlight, batches.length) }, worker));
+  if (batches.length === 1) await worker(deadline);
+  else await together(deadline, (part) => Array.from({ length: batchesInFlight }, () => worker(part)));
 }
 
 function copyOut(frame: Uint8Array, copy: { readonly from: number; readonly to: Uint8Array }): void {
@@ -176,7 +184,7 @@ async function tryRead(
   deadline: Deadline,
 ): Promise<readonly WantedRun[]> {
   const canRecover = batch.every((run) => run.ref.code.p > 0);
-  const hedgeMs = Math.max(hedgeMsMin, 4 * context.view.latencyMs(node));
+  const hedgeMs = hedgeMsOf(context, node);
   const atMs = canRecover ? Math.min(deadline.atMs, context.clock.now() + hedgeMs) : deadline.atMs;
   try {
     const startMs = context.clock.now();
@@ -187,7 +195,7 @@ async function tryRead(
     const error = MayflyError.from(thrown);
     if (error.code === "DEADLINE_EXCEEDED") context.view.observeLatency(node, hedgeMs);
     checkDeadline(deadline, error);
-    if (error.kind === "unavailable" || error.kind === "busy" || error.code === "CLOSED") return batch;
+    if (error.kind === "unavailable" || error.kind === "busy") return batch;
     throw error;
   }
 }

@@ -7,9 +7,9 @@ import { frameBytes, shardAlignBytes, storedBytes } from "../../src/wire/stripe-
 import type { ClientContext } from "../context.ts";
 import type { StripeLease } from "../stripe-memory.ts";
 import { checkDeadline, type Deadline, leftMs, pause } from "../transport/deadline.ts";
-import { type FrameRun, fetchRuns, nodeOf } from "./fetch-runs.ts";
+import { type FrameRun, fetchRuns, hedgeMsOf, nodeOf } from "./fetch-runs.ts";
 
-/** How long one shard may take before another one is asked as well. */
+/** How long one shard may take before it counts as silent; another one is asked as well much sooner. */
 const perShardMs = 2000;
 const retryMs = 100;
 
@@ -73,7 +73,10 @@ function lostError(run: FrameRun, gone: number): MayflyError {
   );
 }
 
-/** Reads the span from `d` shards if so many can be had; counts those that are certainly gone. */
+/**
+ * Reads the span from `d` shards if so many can be had; counts those that are certainly gone. A shard that is late is
+ * still taken, but the next one is asked meanwhile.
+ */
 async function gather(
   context: ClientContext,
   of: FrameRun,
@@ -92,16 +95,38 @@ async function gather(
   const came: number[] = [];
   let gone = 0;
   let next = 0;
-  const fetchNext = async (): Promise<void> => {
-    for (let shard = candidates[next++]; shard !== undefined; shard = candidates[next++]) {
-      const outcome = await fetchInto(context, of, shard, span, codedBytes, lease, deadline);
+  let failure: unknown;
+  const { signal } = deadline;
+  const stop = new AbortController();
+  const onAbort = (): void => stop.abort();
+  if (signal?.aborted === true) onAbort();
+  else signal?.addEventListener("abort", onAbort, { once: true });
+  /** Asks the next shard. Never rejects; settles when that shard and those asked in its place write nothing any more. */
+  const askNext = async (): Promise<void> => {
+    const shard = candidates[next++];
+    if (shard === undefined || stop.signal.aborted) return;
+    const inItsPlace: Promise<void>[] = [];
+    const askAnother = (): void => void inItsPlace.push(askNext());
+    const node = nodeOf({ ref: of.ref, stripe: of.stripe, shard });
+    const cancel = context.clock.after(hedgeMsOf(context, node), askAnother);
+    try {
+      const part = { ...deadline, signal: stop.signal };
+      const outcome = await fetchInto(context, of, shard, span, codedBytes, lease, part);
       if (outcome === "gone") gone += 1;
-      if (outcome !== "came") continue;
-      came.push(shard);
-      return;
+      if (outcome === "came" && came.length < code.d) came.push(shard);
+      if (came.length === code.d) stop.abort();
+      else if (outcome !== "came" && inItsPlace.length === 0) askAnother();
+    } catch (thrown) {
+      // What was called off says nothing: enough others came, or another failed first.
+      if (!stop.signal.aborted) failure = thrown;
+      stop.abort();
     }
+    cancel();
+    await Promise.all(inItsPlace);
   };
-  await Promise.all(Array.from({ length: code.d }, fetchNext));
+  await Promise.all(Array.from({ length: code.d }, askNext));
+  signal?.removeEventListener("abort", onAbort);
+  if (failure !== undefined) throw failure;
   checkDeadline(deadline);
   return { came, gone };
 }
@@ -133,7 +158,7 @@ async function fetchInto(
     return ok === true ? "came" : "gone";
   } catch (thrown) {
     const error = MayflyError.from(thrown);
-    if (error.kind === "unavailable" || error.kind === "busy" || error.code === "CLOSED") return "silent";
+    if (error.kind === "unavailable" || error.kind === "busy") return "silent";
     throw error;
   }
 }

@@ -8,7 +8,7 @@ import { encodeRef, Ref } from "../../src/wire/ref.ts";
 import { checkObjectSize, type Stripe, stripeBytesMax, stripeOf } from "../../src/wire/stripe-layout.ts";
 import { abortObject, type Condition, writeCell } from "../cells.ts";
 import type { ClientContext } from "../context.ts";
-import { type Deadline, startDeadline } from "../transport/deadline.ts";
+import { type Deadline, startDeadline, within } from "../transport/deadline.ts";
 import { readRanges } from "./read-ranges.ts";
 import { rewriteShards, writeStripe } from "./write-stripe.ts";
 
@@ -36,11 +36,15 @@ export async function writeObject(
     const sizeBytes = placed.reduce((sum, { stripe }) => sum + stripe.bytes, 0);
     return new Ref({ object, key: write.key, sizeBytes, code: context.code, stripes });
   };
+  let moved: Ref | undefined;
   try {
     await sendStripes(context, write, object, placed, deadline);
-    return await commit(context, write, refOf(), deadline);
+    return await commit(context, write, refOf(), deadline, (ref) => {
+      moved = ref;
+    });
   } catch (error) {
-    await abort(context, write.key, refOf());
+    // Who has time left can count on the memory being free again; nobody is kept beyond that.
+    await within(deadline, abort(context, write.key, moved ?? refOf())).catch(() => undefined);
     throw error;
   }
 }
@@ -56,25 +60,26 @@ async function sendStripes(
   const inFlight = new Set<Promise<void>>();
   let failure: unknown;
   let offset = 0;
-  for await (const bytes of write.stripes) {
-    const stripe = stripeOf(bytes.length, code, placed.length, offset);
-    offset += bytes.length;
-    checkObjectSize(offset, code);
-    const place: { stripe: Stripe; nodes: NodeId[] } = { stripe, nodes: [] };
-    placed.push(place);
-    const sending = writeStripe(context, { object, stripe, code, bytes }, deadline)
-      .then((nodes) => {
-        place.nodes = nodes;
-      })
-      .catch((error: unknown) => {
-        failure ??= error;
-      })
-      .finally(() => inFlight.delete(sending));
-    inFlight.add(sending);
-    if (inFlight.size >= stripesInFlight) await Promise.race(inFlight);
-    if (failure !== undefined) break;
+  try {
+    for await (const bytes of write.stripes) {
+      const stripe = stripeOf(bytes.length, code, placed.length, offset);
+      offset += bytes.length;
+      checkObjectSize(offset, code);
+      const nodes: NodeId[] = [];
+      placed.push({ stripe, nodes });
+      const sending = writeStripe(context, { object, stripe, code, bytes }, nodes, deadline)
+        .catch((error: unknown) => {
+          failure ??= error;
+        })
+        .finally(() => inFlight.delete(sending));
+      inFlight.add(sending);
+      if (inFlight.size >= stripesInFlight) await Promise.race(inFlight);
+      if (failure !== undefined) break;
+    }
+  } finally {
+    // Also when the source fails: what is on its way must have arrived before it can be freed.
+    await Promise.all(inFlight);
   }
-  await Promise.all(inFlight);
   if (failure !== undefined) throw failure;
 }
 
@@ -84,6 +89,7 @@ async function commit(
   write: ObjectWrite,
   ref: Ref,
   deadline: Deadline,
+  onMoved: (ref: Ref) => void,
 ): Promise<Ref> {
   let current = ref;
   for (let tries = 1; ; tries++) {
@@ -93,8 +99,9 @@ async function commit(
     } catch (thrown) {
       const error = MayflyError.from(thrown);
       if (error.code !== "PLACEMENT_REFUSED" || tries === commitTriesMax) throw error;
-      await context.view.refresh(deadline);
+      await context.view.refresh(deadline).catch(() => undefined);
       current = await placeAgain(context, current, deadline);
+      onMoved(current);
     }
   }
 }
@@ -123,8 +130,11 @@ async function placeAgain(context: ClientContext, ref: Ref, deadline: Deadline):
 
 /** Best effort: what it cannot reach, the collection of orphans frees later. */
 async function abort(context: ClientContext, key: Uint8Array, ref: Ref): Promise<void> {
-  const stripes = (ref.stripes ?? []).filter((nodes) => nodes.length > 0);
-  if (stripes.length !== ref.stripes?.length || stripes.length === 0) return;
+  const somewhere = ref.stripes?.find((nodes) => nodes.length > 0);
+  if (somewhere === undefined) return;
+  // A ref names nodes for every stripe. For one that got none any will do: to free what is not there does no harm.
+  const stripes = ref.stripes?.map((nodes) => (nodes.length > 0 ? nodes : somewhere));
   const deadline = startDeadline(context.clock, abortTimeoutMs, undefined, "abort of an unfinished object");
-  await abortObject(context, key, encodeRef(ref), deadline).catch(() => undefined);
+  const encoded = encodeRef({ ...ref, stripes });
+  await abortObject(context, key, encoded, deadline).catch(() => undefined);
 }

@@ -20,32 +20,35 @@ export interface StripeWrite {
 
 /** A full node is asked again so often before another one gets the shard. */
 const busyTriesMax = 5;
+const fewNodesPauseMs = 200;
 
 /**
- * Writes all shards of the stripe to distinct nodes; resolves with these when all have acknowledged.
+ * Writes all shards of the stripe to distinct nodes; resolves when all have acknowledged. `nodes` is filled in with
+ * where each shard lies, and when it rejects, with where shards may lie all the same.
  * @throws MayflyError NOT_ENOUGH_NODES when fewer than d+p distinct nodes take shards
  */
 export async function writeStripe(
   context: ClientContext,
   write: StripeWrite,
+  nodes: NodeId[],
   deadline: Deadline,
-): Promise<NodeId[]> {
+): Promise<void> {
   const map = await context.view.ready(deadline);
   const memory = context.memory();
   const { code, stripe } = write;
   const lease = await memory.lease(code, stripe.shardBytes, deadline);
   try {
     layOut(memory, lease, write);
-    const nodes = drawNodes(map, code.d + code.p, context.rng);
-    const taken = new Set(nodes);
+    const drawn = drawNodes(map, code.d + code.p, context.rng);
+    nodes.push(...drawn);
+    const taken = new Set(drawn);
     // All settle before the lease ends: the sockets send from its memory.
     const sent = await Promise.allSettled(
-      nodes.map((node, shard) => sendShard(context, write, shard, node, lease, taken, deadline)),
+      drawn.map(async (node, shard) => {
+        nodes[shard] = await sendShard(context, write, shard, node, lease, taken, deadline);
+      }),
     );
-    return sent.map((result) => {
-      if (result.status === "rejected") throw result.reason;
-      return result.value;
-    });
+    for (const result of sent) if (result.status === "rejected") throw result.reason;
   } finally {
     lease.release();
   }
@@ -139,7 +142,10 @@ async function sendShard(
   }
 }
 
-/** Another node for the shard; where a full node has no stand-in, it is asked again after a while. */
+/**
+ * Another node for the shard. Where there is no stand-in, a full node is asked again after a while, and so is one that
+ * cannot be reached as long as the map does not say that it is dead: it may only have closed a connection.
+ */
 async function another(
   context: ClientContext,
   taken: Set<NodeId>,
@@ -151,8 +157,8 @@ async function another(
   try {
     return drawAnother(context, taken);
   } catch (few) {
-    if (error.code !== "BUSY") throw few;
-    await pause(deadline, 200, error);
+    if (context.view.node(node)?.state !== "active") throw few;
+    await pause(deadline, fewNodesPauseMs, error);
     return node;
   }
 }

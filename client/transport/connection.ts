@@ -4,13 +4,14 @@
  * holds up nobody else. The handshake (HELLO, AUTH, MF.MAP) goes out with the first request, in one write.
  */
 import type net from "node:net";
+import type { Cancel } from "../../src/clock.ts";
 import { MayflyError } from "../../src/errors.ts";
 import { formatEpoch } from "../../src/placement/epoch.ts";
 import type { Address, Epoch } from "../../src/placement/types.ts";
 import { ReplyDecoder } from "../../src/wire/reply-decoder.ts";
 import { RespError, RespPush, type RespValue } from "../../src/wire/resp-value.ts";
 import { RespWriter } from "../../src/wire/resp-writer.ts";
-import { checkDeadline, type Deadline, deadlineError, leftMs } from "./deadline.ts";
+import { type Deadline, deadlineError, leftMs, overError } from "./deadline.ts";
 import { DirectReceiver } from "./direct-socket.ts";
 
 export type Argument = string | Uint8Array | number;
@@ -43,7 +44,10 @@ export interface ConnectionOptions {
   readonly epoch: Epoch;
   /** The node's answer to MF.MAP: an encoded map newer than `epoch`, if it has one. */
   readonly onMap: (encoded: Uint8Array) => void;
-  readonly onClosed: () => void;
+  /** Called once, with the reason. */
+  readonly onClosed: (error: MayflyError) => void;
+  /** Called when the node begins to owe an answer; the result is called when that answer is no longer awaited. */
+  readonly onWaiting?: (() => Cancel) | undefined;
 }
 
 const tagMax = 2 ** 31;
@@ -56,6 +60,8 @@ export class Connection {
   #decoder: ReplyDecoder;
   #writer = new RespWriter({ protocol: 3 });
   #pending = new Map<number, Pending>();
+  /** Of `#pending`: those not abandoned. Only they keep the process alive. */
+  #awaitedCount = 0;
   #tag = 0;
   /** The memory of a caller that a body is being received into, and the request it belongs to. */
   #receiving: { readonly tag: number; readonly target: Uint8Array } | undefined;
@@ -63,11 +69,13 @@ export class Connection {
   #handshake: ((value: RespValue) => void)[] = [];
   #flushing = false;
   #closed: MayflyError | undefined;
-  readonly #onClosed: () => void;
+  readonly #onClosed: (error: MayflyError) => void;
+  readonly #onWaiting: (() => Cancel) | undefined;
 
   constructor(options: ConnectionOptions) {
     this.address = options.address;
     this.#onClosed = options.onClosed;
+    this.#onWaiting = options.onWaiting;
     this.#decoder = new ReplyDecoder({
       onReply: (value) => this.#onReply(value),
       bodyTarget: (length, stack) => this.#bodyTarget(length, stack),
@@ -94,32 +102,32 @@ export class Connection {
    * or ABORTED; in each case nothing is written to the request's targets any more.
    */
   request(name: string, args: readonly Argument[], options: RequestOptions): Promise<RespValue> {
-    if (this.#closed !== undefined) return Promise.reject(this.#closed);
-    checkDeadline(options.deadline);
-    if (this.#pending.size >= pendingMax) {
-      return Promise.reject(
-        new MayflyError("BUSY", `${this.#name()} has ${pendingMax} requests without an answer.`),
-      );
-    }
+    const { deadline, targetOf } = options;
+    const refusal = this.#closed ?? overError(deadline) ?? this.#overload();
+    if (refusal !== undefined) return Promise.reject(refusal);
     const tag = this.#nextTag();
     return new Promise((resolve, reject) => {
-      const { deadline, targetOf } = options;
-      const onAbort = (): void => this.#abandon(tag, this.#overdue(deadline));
+      const onAbort = (): void => this.#abandon(tag, overError(deadline) ?? deadlineError(deadline));
       const cancelTimer = deadline.clock.after(leftMs(deadline), onAbort);
       deadline.signal?.addEventListener("abort", onAbort, { once: true });
+      const stopWaiting = this.#onWaiting?.();
       const release = (): void => {
         cancelTimer();
         deadline.signal?.removeEventListener("abort", onAbort);
+        stopWaiting?.();
       };
-      if (this.#pending.size === 0) this.#socket.ref();
       this.#pending.set(tag, { resolve, reject, targetOf, release, abandoned: false });
+      if (++this.#awaitedCount === 1) this.#socket.ref();
       this.#writer.command([name, tag, ...args]);
       this.#scheduleFlush();
     });
   }
 
-  close(): void {
-    this.#fail(new MayflyError("CLOSED", `The connection to ${this.#name()} was closed by its owner.`));
+  /** Requests without an answer are rejected with `reason`, by default CLOSED. */
+  close(reason?: MayflyError): void {
+    this.#fail(
+      reason ?? new MayflyError("CLOSED", `The connection to ${this.#name()} was closed by its owner.`),
+    );
   }
 
   #sayHello(options: ConnectionOptions): void {
@@ -135,6 +143,11 @@ export class Connection {
       if (value instanceof Uint8Array) options.onMap(value);
     });
     this.#scheduleFlush();
+  }
+
+  #overload(): MayflyError | undefined {
+    if (this.#pending.size < pendingMax) return undefined;
+    return new MayflyError("BUSY", `${this.#name()} has ${pendingMax} requests without an answer.`);
   }
 
   #nextTag(): number {
@@ -192,8 +205,7 @@ export class Connection {
     const pending = this.#pending.get(tag);
     if (pending === undefined) return undefined;
     this.#pending.delete(tag);
-    pending.release();
-    if (this.#pending.size === 0) this.#socket.unref();
+    if (!pending.abandoned) this.#release(pending);
     return pending;
   }
 
@@ -202,27 +214,18 @@ export class Connection {
     const pending = this.#pending.get(tag);
     if (pending === undefined || pending.abandoned) return;
     pending.abandoned = true;
-    pending.release();
+    this.#release(pending);
     const receiving = this.#receiving?.tag === tag ? this.#receiving : undefined;
     if (receiving && this.#decoder.abandonBody(receiving.target) && !this.#receiver.retarget(this.#socket)) {
       this.#fail(this.#unreachable("a receive under way could not be redirected"));
     }
-    this.#unrefWhenIdle();
     pending.reject(error);
   }
 
-  #unrefWhenIdle(): void {
-    for (const pending of this.#pending.values()) if (!pending.abandoned) return;
-    this.#socket.unref();
-  }
-
-  #overdue(deadline: Deadline): MayflyError {
-    try {
-      checkDeadline(deadline);
-    } catch (error) {
-      return MayflyError.from(error);
-    }
-    return deadlineError(deadline);
+  /** Answers that nobody awaits any more keep no process alive, however long a node takes with them. */
+  #release(pending: Pending): void {
+    pending.release();
+    if (--this.#awaitedCount === 0) this.#socket.unref();
   }
 
   #fail(error: MayflyError): void {
@@ -232,10 +235,11 @@ export class Connection {
     const pending = [...this.#pending.values()];
     this.#pending.clear();
     for (const entry of pending) {
+      if (entry.abandoned) continue;
       entry.release();
-      if (!entry.abandoned) entry.reject(error);
+      entry.reject(error);
     }
-    this.#onClosed();
+    this.#onClosed(error);
   }
 
   #name(): string {

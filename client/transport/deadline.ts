@@ -38,37 +38,64 @@ export function leftMs(deadline: Deadline): number {
 
 /** Throws ABORTED or DEADLINE_EXCEEDED when the call is over; `last` is the newest reason why it is not done. */
 export function checkDeadline(deadline: Deadline, last?: unknown): void {
-  if (deadline.signal?.aborted === true) {
-    throw new MayflyError("ABORTED", `${deadline.what} was aborted by its signal.`, {
-      cause: deadline.signal.reason,
-    });
-  }
-  if (leftMs(deadline) <= 0) throw deadlineError(deadline, last);
+  const error = overError(deadline, last);
+  if (error !== undefined) throw error;
 }
 
+/** ABORTED or DEADLINE_EXCEEDED when the call is over, else undefined. */
+export function overError(deadline: Deadline, last?: unknown): MayflyError | undefined {
+  if (deadline.signal?.aborted === true) {
+    const cause: unknown = deadline.signal.reason;
+    return new MayflyError("ABORTED", `${deadline.what} was aborted by its signal.`, { cause });
+  }
+  return leftMs(deadline) <= 0 ? deadlineError(deadline, last) : undefined;
+}
+
+/** DEADLINE_EXCEEDED; but what was refused as busy until the end says so, with its own code. */
 export function deadlineError(deadline: Deadline, last?: unknown): MayflyError {
+  const late = `${deadline.what} was not done within its timeout.`;
+  if (last instanceof MayflyError && last.kind === "busy") {
+    const { code, message, retryAfterMs } = last;
+    const hint = retryAfterMs === undefined ? {} : { retryAfterMs };
+    return new MayflyError(code, `${late} ${message}`, { cause: last, ...hint });
+  }
   const why = last instanceof Error ? ` Last answer: ${last.message}` : "";
-  return new MayflyError("DEADLINE_EXCEEDED", `${deadline.what} was not done within its timeout.${why}`, {
-    cause: last,
-  });
+  return new MayflyError("DEADLINE_EXCEEDED", `${late}${why}`, { cause: last });
 }
 
 /** Waits `delayMs`, or until the call is over: then throws like `checkDeadline`. */
-export function pause(deadline: Deadline, delayMs: number, last?: unknown): Promise<void> {
+export async function pause(deadline: Deadline, delayMs: number, last?: unknown): Promise<void> {
   checkDeadline(deadline, last);
   const { clock, signal } = deadline;
-  return new Promise((resolve, reject) => {
+  const waitMs = Math.min(delayMs, leftMs(deadline));
+  await new Promise<void>((resolve) => {
     const finish = (): void => {
       cancel();
       signal?.removeEventListener("abort", finish);
-      try {
-        checkDeadline(deadline, last);
-        resolve();
-      } catch (error) {
-        reject(error);
-      }
+      resolve();
     };
-    const cancel = clock.after(Math.min(delayMs, Math.max(0, leftMs(deadline))), finish);
+    const cancel = clock.after(waitMs, finish);
     signal?.addEventListener("abort", finish, { once: true });
+  });
+  if (waitMs < delayMs) throw overError(deadline, last) ?? deadlineError(deadline, last);
+  checkDeadline(deadline, last);
+}
+
+/** What comes of `work`, or what `checkDeadline` throws when the call is over first; `work` itself goes on. */
+export function within<T>(deadline: Deadline, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const { clock, signal } = deadline;
+    const giveUp = (): void => {
+      release();
+      reject(overError(deadline) ?? deadlineError(deadline));
+    };
+    const cancel = clock.after(Math.max(0, leftMs(deadline)), giveUp);
+    const release = (): void => {
+      cancel();
+      signal?.removeEventListener("abort", giveUp);
+    };
+    signal?.addEventListener("abort", giveUp, { once: true });
+    if (signal?.aborted === true) giveUp();
+    work.finally(release).then(resolve, reject);
   });
 }

@@ -2,15 +2,20 @@
  * The newest map this client knows, and the way to a newer one: the first reply of every connection brings the
  * map if it is newer, any node hands it on, and the controller is asked when no node answers.
  */
+import type { Cancel, Clock } from "../../src/clock.ts";
 import { MayflyError } from "../../src/errors.ts";
 import type { NodeId } from "../../src/ids.ts";
 import { compareEpochs, formatEpoch } from "../../src/placement/epoch.ts";
 import { decodeMap } from "../../src/placement/map-codec.ts";
 import type { Address, Epoch, FleetMap, NodeEntry } from "../../src/placement/types.ts";
-import { checkDeadline, type Deadline, pause } from "./deadline.ts";
+import { checkDeadline, type Deadline, leftMs, pause, startDeadline, within } from "./deadline.ts";
 import type { NodePool } from "./node-pool.ts";
 
 const noEpoch: Epoch = { term: 0, n: 0 };
+const lookEveryMs = 1000;
+/** A look asks up to three nodes and then the controller. */
+const lookMsMax = 5000;
+const perNodeMs = 1000;
 
 export interface FleetViewOptions {
   readonly seeds: readonly Address[];
@@ -27,6 +32,8 @@ export class FleetView {
   #nodes = new Map<NodeId, NodeEntry>();
   readonly #latencyMs = new Map<NodeId, number>();
   #refreshing: Promise<void> | undefined;
+  #watchers = 0;
+  #willLook = false;
 
   constructor(options: FleetViewOptions) {
     this.#options = options;
@@ -81,47 +88,76 @@ export class FleetView {
       checkDeadline(deadline, last);
       try {
         await this.refresh(deadline);
-      } catch (error) {
-        last = error;
-        await pause(deadline, 100, error);
+      } catch (thrown) {
+        last = thrown;
+        if (MayflyError.from(thrown).kind === "invalid") throw thrown;
+        await pause(deadline, 100, thrown);
       }
     }
     return this.#map;
   }
 
-  /** Looks for a newer map once; concurrent callers share the look. */
+  /** Looks for a newer map once; concurrent callers share the look, but each waits by its own deadline. */
   refresh(deadline: Deadline): Promise<void> {
-    this.#refreshing ??= this.#refresh(deadline).finally(() => {
+    this.#refreshing ??= this.#refresh(
+      startDeadline(deadline.clock, lookMsMax, undefined, "the look for a newer map"),
+    ).finally(() => {
       this.#refreshing = undefined;
     });
-    return this.#refreshing;
+    return within(deadline, this.#refreshing);
+  }
+
+  /**
+   * To be called while a node owes an answer: looks for a newer map every second until the result is called. A frozen
+   * node neither answers nor closes its connections, so that it is dead can be learnt from the map alone.
+   */
+  watch(clock: Clock): Cancel {
+    this.#watchers += 1;
+    this.#lookLater(clock);
+    let watching = true;
+    return () => {
+      if (watching) this.#watchers -= 1;
+      watching = false;
+    };
+  }
+
+  /** One timer for all who watch; it stops by itself when it finds nobody. */
+  #lookLater(clock: Clock): void {
+    if (this.#willLook) return;
+    this.#willLook = true;
+    const look = (): void => {
+      this.#willLook = false;
+      if (this.#watchers === 0) return;
+      const deadline = startDeadline(clock, 2 * lookEveryMs, undefined, "the look for a newer map");
+      this.refresh(deadline).catch(() => undefined);
+      this.#lookLater(clock);
+    };
+    clock.after(lookEveryMs, look, true);
   }
 
   async #refresh(deadline: Deadline): Promise<void> {
     const known = this.#map?.nodes.filter((node) => node.state !== "dead") ?? [];
     const places: readonly Address[] = known.length > 0 ? known : this.#options.seeds;
-    let last: unknown;
+    let last: MayflyError | undefined;
     for (const place of rotated(places).slice(0, 3)) {
       try {
         const connection = this.#options.pool().connection(place, "small");
-        const perNode = { ...deadline, atMs: Math.min(deadline.atMs, deadline.clock.now() + 1000) };
+        const perNode = { ...deadline, atMs: deadline.clock.now() + Math.min(perNodeMs, leftMs(deadline)) };
         const encoded = await connection.request("MF.MAP", [formatEpoch(this.epoch)], { deadline: perNode });
         if (encoded instanceof Uint8Array) this.offer(encoded);
         if (this.#map !== undefined) return;
-      } catch (error) {
-        last = error;
+      } catch (thrown) {
+        last = MayflyError.from(thrown);
+        if (last.code === "CLOSED") throw last;
       }
     }
     const encoded = await this.#options.askController?.(this.epoch, deadline);
     if (encoded !== undefined) this.offer(encoded);
     else if (this.#map === undefined) {
-      throw new MayflyError(
-        "UNAVAILABLE",
-        "No node of the ticket answered and the controller has no map yet.",
-        {
-          cause: last,
-        },
-      );
+      // A token that no node takes: to look again is of no use.
+      if (last?.kind === "invalid") throw last;
+      const message = "No node of the ticket answered and the controller has no map yet.";
+      throw new MayflyError("UNAVAILABLE", message, { cause: last });
     }
   }
 }

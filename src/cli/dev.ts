@@ -1,5 +1,6 @@
 /** `mayfly dev`: a controller and some nodes on this machine, with a job to begin with. */
 import type { EmbeddedFleet } from "../embedded-fleet.ts";
+import { MayflyError } from "../errors.ts";
 import { formatCode } from "../placement/code.ts";
 import type { CreateJobReply } from "../wire/control-api.ts";
 import { parsePort, withController } from "./fleet-access.ts";
@@ -51,7 +52,7 @@ export const devVerb = defineVerb({
   usage: "",
   description:
     "Runs until Ctrl-C, then forgets everything. What it prints on standard output sets up another shell. With " +
-    "--json it prints one line when the fleet is ready: url, ticket, job, code, nodes, nodeMemoryBytes, processes.",
+    "--json it prints one line when the fleet is ready: url, ticket, job, code, nodes, nodeMemoryBytes, pids.",
   options,
   examples: ["mayfly dev", "mayfly dev --nodes 7 --memory 8GiB", "mayfly dev --port 0 --json"],
   async run(context) {
@@ -71,7 +72,7 @@ export const devVerb = defineVerb({
     } catch (thrown) {
       // Ctrl-C reaches the nodes too: then it is no wonder that they do not start.
       if (signal.given) return;
-      throw thrown;
+      throw portTaken(thrown, port) ?? thrown;
     }
     try {
       const job = await beginJob(fleet.url);
@@ -93,6 +94,17 @@ export function defaultMemoryBytes(freeBytes: number, nodes: number): number {
   return Math.floor(bytes / nodes / mebibyte) * mebibyte * nodes;
 }
 
+/** The controller would advise how to start a controller. */
+function portTaken(thrown: unknown, port: number): MayflyError | undefined {
+  if (!(thrown instanceof MayflyError) || thrown.code !== "PORT_IN_USE") return undefined;
+  return new MayflyError(
+    "PORT_IN_USE",
+    `port ${port} is taken, perhaps by another fleet (see: mayfly status); stop it, or choose another port: ` +
+      `mayfly dev --port ${port < 65_535 ? port + 1 : 0} (0 takes a free one)`,
+    { cause: thrown },
+  );
+}
+
 /** Jobs of an earlier life, which the journal knows, have lost all their data with their nodes. */
 async function beginJob(url: string): Promise<CreateJobReply> {
   return withController(url, async (controller) => {
@@ -112,8 +124,8 @@ function announce(
   const nodes = fleet.nodes.length;
   const code = formatCode(job.code);
   if (json) {
-    const processes = fleet.nodes.map((node) => node.name);
-    print(JSON.stringify({ url: fleet.url, ticket, job: job.job, code, nodes, nodeMemoryBytes, processes }));
+    const pids = fleet.nodes.map((node) => node.pid);
+    print(JSON.stringify({ url: fleet.url, ticket, job: job.job, code, nodes, nodeMemoryBytes, pids }));
     return;
   }
   const each = `${nodes} node${nodes === 1 ? "" : "s"} of ${formatBytes(nodeMemoryBytes)}`;

@@ -59,7 +59,10 @@ export const getVerb = defineVerb({
     await withJob(ticket, async (job) => {
       if (path === "-") return await toStandardOutput(job.stream(from, getOptions), stdout, force);
       const enabled = stderr.isTTY === true && !json;
-      const bar = createProgress(stderr, { enabled, clock }).bar({ label: path, totalBytes: undefined });
+      const bar = createProgress(stderr, { enabled, clock, showAfterMs: 500 }).bar({
+        label: path,
+        totalBytes: undefined,
+      });
       const bytes = await writeOutput(
         path,
         counted(job, from, getOptions, (done) => bar.update(done)),

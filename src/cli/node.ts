@@ -1,5 +1,6 @@
 /** `mayfly node`: one cache node as a process. */
-import { controllerOption, isWildcard, parsePort } from "./fleet-access.ts";
+import { MayflyError } from "../errors.ts";
+import { controllerOption, isWildcard, parsePort, withController } from "./fleet-access.ts";
 import { checkFreeMemory, freeMemoryBytes } from "./machine-memory.ts";
 import { option, parseText } from "./option.ts";
 import { parseBytes } from "./sizes.ts";
@@ -35,9 +36,10 @@ export const nodeVerb = defineVerb({
     "mayfly node --memory 4GiB",
     "mayfly node --controller http://10.0.0.5:7400 --host 10.0.0.7 --port 7401 --zone a",
   ],
-  async run({ options }) {
+  async run({ options, note }) {
     const { controller, memory, host, port, zone } = options;
     checkFreeMemory(memory, 1, freeMemoryBytes(), (bytes) => `--memory ${bytes / 2 ** 20}MiB`);
+    await tellIfAway(controller, note);
     const { runCacheNode } = await import("../../cache-node/main.ts");
     await runCacheNode({
       ...{ controllerUrl: controller, memoryBytes: memory, host, port },
@@ -45,6 +47,17 @@ export const nodeVerb = defineVerb({
     });
   },
 });
+
+/** Joining is tried for a minute, which must not look like success. @throws MayflyError what is no use to wait for */
+async function tellIfAway(url: string, note: (line: string) => void): Promise<void> {
+  try {
+    await withController(url, (it) => it.status());
+  } catch (thrown) {
+    const error = MayflyError.from(thrown);
+    if (error.kind !== "unavailable") throw error;
+    note(`${error.message} Trying for a minute.`);
+  }
+}
 
 function parseReachableHost(text: string, what: string): string {
   if (!isWildcard(text)) return text;

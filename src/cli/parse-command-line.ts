@@ -89,10 +89,8 @@ function readOptions(
 
 function unknownOption(verb: Verb, rawName: string, names: readonly string[]): UsageError {
   const meant = closestWord(rawName.replace(/^-+/, ""), names);
-  const hint = meant === undefined ? "" : `; did you mean --${meant}?`;
-  return new UsageError(
-    `there is no option ${rawName}${hint === "" ? ";" : `${hint} All of them:`} mayfly ${verb.name} --help`,
-  );
+  const hint = meant === undefined ? "" : `, did you mean --${meant}`;
+  return new UsageError(`there is no option ${rawName}${hint}; all of them: mayfly ${verb.name} --help`);
 }
 
 function checkCount(verb: Verb, positionals: readonly string[]): void {

@@ -11,6 +11,8 @@ export interface ProgressOptions {
   /** Otherwise nothing is printed at all. */
   readonly enabled: boolean;
   readonly clock: Clock;
+  /** What takes less is not worth a line; 0 by default. */
+  readonly showAfterMs?: number;
 }
 
 export interface BarOptions {
@@ -52,9 +54,13 @@ interface BarState {
   printedMs: number;
 }
 
-export function createProgress(stream: OutputStream, { enabled, clock }: ProgressOptions): Progress {
+export function createProgress(
+  stream: OutputStream,
+  { enabled, clock, showAfterMs = 0 }: ProgressOptions,
+): Progress {
   const bars: BarState[] = [];
   const inPlace = stream.isTTY === true;
+  const showFromMs = clock.now() + showAfterMs;
   let linesDrawn = 0;
   let drawnMs = Number.NEGATIVE_INFINITY;
   let closed = false;
@@ -76,6 +82,7 @@ export function createProgress(stream: OutputStream, { enabled, clock }: Progres
   function show(bar: BarState, last: boolean): void {
     if (!enabled || closed) return;
     const nowMs = clock.now();
+    if (nowMs < showFromMs) return;
     if (inPlace) {
       if (last || nowMs - drawnMs >= redrawMs) draw();
     } else if (last || nowMs - bar.printedMs >= lineMs) {
@@ -113,7 +120,7 @@ export function createProgress(stream: OutputStream, { enabled, clock }: Progres
       if (inPlace && bars.length > 0 && !closed) draw();
     },
     close() {
-      if (enabled && inPlace && bars.length > 0 && !closed) draw();
+      if (enabled && inPlace && bars.length > 0 && !closed && clock.now() >= showFromMs) draw();
       closed = true;
     },
   };

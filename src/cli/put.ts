@@ -51,6 +51,7 @@ export const putVerb = defineVerb({
     const progress = createProgress(context.stderr, {
       enabled: context.stderr.isTTY === true && !context.json && !context.stdin.isTTY,
       clock: context.clock,
+      showAfterMs: 500,
     });
     const bar = progress.bar({ label: key, totalBytes: file?.sizeBytes });
     const ref = await withJob(ticket, async (job) => {

@@ -16,6 +16,10 @@ export type CliIo = Pick<VerbContext, "env" | "stdin" | "stdout" | "stderr">;
 export async function runCli(argv: readonly string[], io: CliIo): Promise<number> {
   const verbName = findVerb(argv)?.name;
   try {
+    if (argv.length === 0) {
+      io.stderr.write(mainHelp(await loadVerbs(verbNames)));
+      return exitCodes.usage;
+    }
     await dispatch(argv, io);
     return exitCodes.ok;
   } catch (thrown) {
@@ -27,15 +31,13 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
 }
 
 async function dispatch(argv: readonly string[], io: CliIo): Promise<void> {
-  const [first] = argv;
-  if (first === undefined) throw new UsageError("no verb is given; all of them: mayfly --help");
+  const [first = ""] = argv;
   if (first === "--version" || first === "-V") return void io.stdout.write(`${await packageVersion()}\n`);
   if (first === "--help" || first === "-h" || first === "help") return help(argv.slice(1), io);
   const found = findVerb(argv);
   if (found === undefined) {
     const group = verbsOfGroup(first);
-    if (group.length > 0 && argv.slice(1).some((word) => word === "--help" || word === "-h"))
-      return help([first], io);
+    if (group.length > 0 && (argv[1] === "--help" || argv[1] === "-h")) return help([first], io);
     throw unknownVerb(argv);
   }
   const verb = await found.load();
@@ -60,22 +62,20 @@ async function help(words: readonly string[], io: CliIo): Promise<void> {
   io.stdout.write(groupHelp(first, await loadVerbs(group)));
 }
 
-function unknownVerb(words: readonly string[]): UsageError {
-  const [first = "", second] = words;
-  const group = verbsOfGroup(first);
-  if (group.length > 0) {
-    const names = group.map((name) => name.slice(first.length + 1));
-    const meant = second === undefined ? undefined : closestWord(second, names);
-    const hint = meant === undefined ? "" : ` Did you mean: mayfly ${first} ${meant}`;
-    const what =
-      second === undefined
-        ? `"${first}" needs a verb`
-        : `there is no verb ${JSON.stringify(`${first} ${second}`)}`;
-    return new UsageError(`${what}: ${names.join(", ")}.${hint}`);
+function unknownVerb([first = "", second]: readonly string[]): UsageError {
+  const inGroup = verbsOfGroup(first).map((name) => name.slice(first.length + 1));
+  if (inGroup.length === 0) {
+    const firstWords = [...new Set(verbNames.map((name) => name.split(" ")[0]!))];
+    const meant = closestWord(first, firstWords);
+    const hint = meant === undefined ? "all of them: mayfly --help" : `did you mean: mayfly ${meant}`;
+    return new UsageError(`there is no verb ${JSON.stringify(first)}; ${hint}`);
   }
-  const meant = closestWord(first, [...new Set(verbNames.flatMap((name) => [name, name.split(" ")[0]!]))]);
-  const hint = meant === undefined ? "all of them: mayfly --help" : `did you mean: mayfly ${meant}`;
-  return new UsageError(`there is no verb ${JSON.stringify(first)}; ${hint}`);
+  const all = inGroup.map((word) => `mayfly ${first} ${word}`).join(", ");
+  if (second === undefined)
+    return new UsageError(`${JSON.stringify(first)} alone is no verb; there are: ${all}`);
+  const meant = closestWord(second, inGroup);
+  const hint = meant === undefined ? `there are: ${all}` : `did you mean: mayfly ${first} ${meant}`;
+  return new UsageError(`there is no verb ${JSON.stringify(`${first} ${second}`)}; ${hint}`);
 }
 
 /** Even when the command line cannot be parsed. */

@@ -35,7 +35,9 @@ export function parseBytes(text: string, what: string): number {
   const bytes = unitBytes === 1 ? exact : Math.round(exact);
   if (Number.isSafeInteger(bytes)) return bytes;
   if (bytes > Number.MAX_SAFE_INTEGER) {
-    throw new UsageError(`${what} is ${text}, which is too large: at most ${formatBytes(2 ** 53)}`);
+    throw new UsageError(
+      `${what} is ${text}, which is too large: it must be less than ${formatBytes(2 ** 53)}`,
+    );
   }
   throw new UsageError(`${what} is ${text}, which is no whole number of bytes`);
 }
@@ -55,8 +57,8 @@ export function formatBytes(bytes: number, base: UnitBase = "binary"): string {
   const [units, step] = base === "binary" ? [binaryUnits, 1024] : [decimalUnits, 1000];
   let power = 0;
   let value = bytes;
-  // 999.6 kB would be printed as 1000 kB.
-  while (power < units.length - 1 && Number(value.toFixed(power === 0 ? 0 : 1)) >= step) {
+  // What would be printed counts: 999.6 kB is 1 MB.
+  while (power < units.length - 1 && Number(threeDigits(value)) >= step) {
     value /= step;
     power++;
   }
@@ -97,7 +99,7 @@ export function parseDurationMs(text: string, what: string): number {
 
 /** "450ms", "12s", "9m 59s", "1h 30m", "3d": the two largest units. */
 export function formatDuration(ms: number): string {
-  if (ms < 1000) return `${Math.round(ms)}ms`;
+  if (Math.round(ms) < 1000) return `${Math.round(ms)}ms`;
   let seconds = Math.round(ms / 1000);
   const parts: string[] = [];
   for (const [unit, size] of [

@@ -47,7 +47,7 @@ const nodeColumns: readonly Column[] = [
   { title: "LIMIT", align: "right" },
   { title: "FULL", align: "right" },
   { title: "BUSY", align: "right" },
-  { title: "SILENT", align: "right" },
+  { title: "HEARD", align: "right" },
 ];
 
 function nodeCells(node: NodeStatus): string[] {
@@ -61,7 +61,7 @@ function nodeCells(node: NodeStatus): string[] {
     formatBytes(node.limitBytes),
     node.limitBytes === 0 ? "-" : percent(node.usedBytes / node.limitBytes),
     percent(node.eventLoopUtilization),
-    formatDuration(node.heartbeatAgeMs),
+    `${formatDuration(node.heartbeatAgeMs)} ago`,
   ];
 }
 

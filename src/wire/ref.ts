@@ -81,14 +81,19 @@ export class Ref implements RefFields {
 
   /** Reads what `toString` printed. @throws MayflyError INVALID_ARGUMENT */
   static parse(text: string): Ref {
-    if (!text.startsWith(prefix) || text.length > refBytesMax * 2) {
+    if (typeof text !== "string" || !text.startsWith(prefix) || text.length > refBytesMax * 2) {
+      const shown = JSON.stringify(String(text).slice(0, 40));
       throw new MayflyError(
         "INVALID_ARGUMENT",
-        `${JSON.stringify(text.slice(0, 40))} is not a ref: those begin with "${prefix}" and come from put().`,
+        `${shown} is not a ref: those begin with "${prefix}" and come from put().`,
       );
     }
     try {
-      return decodeRef(Buffer.from(text.slice(prefix.length), "base64url"));
+      const body = text.slice(prefix.length);
+      const bytes = Buffer.from(body, "base64url");
+      // Node skips characters that do not belong there: one ref must not have two spellings.
+      if (bytes.toString("base64url") !== body) throw new MalformedBytes("it is not clean base64url");
+      return decodeRef(bytes);
     } catch (error) {
       throw new MayflyError("INVALID_ARGUMENT", `This ref is damaged: ${MayflyError.from(error).message}`);
     }
@@ -130,6 +135,8 @@ function readRef(reader: ByteReader): Ref {
   if (found !== layoutVersion)
     throw new MalformedBytes(`version ${found}, this build reads ${layoutVersion}`);
   const flags = reader.u8("flags");
+  if (flags > (hintFlag | inlineFlag)) throw new MalformedBytes(`flags ${flags}`);
+  if (flags === (hintFlag | inlineFlag)) throw new MalformedBytes("an inline ref with a location hint");
   const object = objectId(Uint8Array.from(reader.take(16, "object id")));
   const code = checkCode({ d: reader.u8("d"), p: reader.u8("p") });
   const sizeBytes = reader.varint(2 ** 21 - 1, "size") * 2 ** 32 + reader.varint(2 ** 32 - 1, "size");
@@ -138,6 +145,7 @@ function readRef(reader: ByteReader): Ref {
   const at = { generation: reader.varint(word, "generation"), sequence: reader.varint(word, "sequence") };
   const version = at.generation === 0 ? undefined : formatVersion(at);
   const key = Uint8Array.from(reader.take(reader.varint(keyBytesMax, "key length"), "key"));
+  if (key.length === 0) throw new MalformedBytes("an empty key");
   const stripes =
     (flags & hintFlag) === 0 ? undefined : readStripes(reader, stripeCount(sizeBytes, code), code);
   reader.end();

@@ -29,8 +29,12 @@ export function stripeBytesMax(code: Code): number {
   return code.d * shardBytesMax;
 }
 
+/** The placement of all stripes must fit into a ref: up to 2 bytes a shard, within 240 of its 256 KiB. */
+const placementBytesMax = 240 * 1024;
+
 export function objectBytesMax(code: Code): number {
-  return stripesMax * stripeBytesMax(code);
+  const stripes = Math.min(stripesMax, Math.floor(placementBytesMax / (2 * (code.d + code.p))));
+  return stripes * stripeBytesMax(code);
 }
 
 export function stripeCount(sizeBytes: number, code: Code): number {
@@ -41,8 +45,8 @@ export function checkObjectSize(sizeBytes: number, code: Code): void {
   if (sizeBytes <= objectBytesMax(code)) return;
   throw new MayflyError(
     "TOO_LARGE",
-    `An object of ${sizeBytes} bytes is above the limit of ${objectBytesMax(code)} for code ${code.d}+${code.p} ` +
-      `(${stripesMax} stripes); write it as several objects.`,
+    `An object of ${sizeBytes} bytes is above the limit of ${objectBytesMax(code)} for code ` +
+      `${code.d}+${code.p}; write it as several objects.`,
   );
 }
 

@@ -1,5 +1,7 @@
 import { MayflyError } from "../errors.ts";
 
+const versionPartMax = 2 ** 32 - 1;
+
 /** (row generation, log sequence): never used twice for a key. Text form "generation.sequence". */
 export interface Version {
   readonly generation: number;
@@ -12,14 +14,16 @@ export function formatVersion(version: Version): string {
 
 /** @throws MayflyError INVALID_ARGUMENT */
 export function parseVersion(text: string): Version {
-  const match = /^(\d{1,10})\.(\d{1,10})$/.exec(text);
-  if (match === null) {
+  const match = /^(0|[1-9]\d{0,9})\.(0|[1-9]\d{0,9})$/.exec(text);
+  const generation = Number(match?.[1]);
+  const sequence = Number(match?.[2]);
+  if (match === null || generation > versionPartMax || sequence > versionPartMax) {
     throw new MayflyError(
       "INVALID_ARGUMENT",
       `${JSON.stringify(text.slice(0, 40))} is no version: take it from put(), get() or stat().`,
     );
   }
-  return { generation: Number(match[1]), sequence: Number(match[2]) };
+  return { generation, sequence };
 }
 
 /** Negative when `a` is older than `b`. */

@@ -79,7 +79,8 @@ test("a segment goes back with its last block", () => {
   log.free(blocks[0]!);
   expect(released).toHaveLength(0);
   log.free(blocks[1]!);
-  expect(released).toEqual(acquired);
+  expect(released).toHaveLength(1);
+  expect(released[0] === acquired[0]).toBe(true);
   expect([log.ownedBytes, log.liveBytes, log.holeBytes]).toEqual([0, 0, 0]);
 });
 
@@ -124,12 +125,12 @@ test("ending costs one step a segment, however many blocks there are", () => {
   expect(log.liveBytes).toBe(0);
 });
 
-/** Fills eight segments of 256 KiB with blocks of 16 KiB, and frees all but every fourth. */
+/** Fills eight segments of 256 KiB with blocks of 16 KiB, and frees all but two adjacent ones of each eight. */
 function holey(): Map<Block, number> {
   const blocks = Array.from({ length: 128 }, (_, i) => put(16 * kibibyte, i));
   const kept = new Map<Block, number>();
   for (const [i, block] of blocks.entries()) {
-    if (i % 4 === 0) kept.set(block, i);
+    if (i % 8 < 2) kept.set(block, i);
     else log.free(block);
   }
   return kept;
@@ -175,11 +176,12 @@ test("without any memory to copy to, blocks are slid together", () => {
 test("pinned blocks stay where they are while others are moved around them", () => {
   const kept = holey();
   const pinned = [...kept.keys()].filter((_, i) => i % 3 === 0);
-  const places = pinned.map((block) => [block.segment, block.offset]);
+  const placeOf = (block: Block): string => `${block.segment.slab.index}:${block.offset}`;
+  const places = pinned.map(placeOf);
   const views = pinned.map((block) => block.view());
   for (const block of pinned) block.pin();
   clean(mebibyte);
-  expect(pinned.map((block) => [block.segment, block.offset])).toEqual(places);
+  expect(pinned.map(placeOf)).toEqual(places);
   for (const [i, block] of pinned.entries()) expect(views[i]!.equals(block.view())).toBe(true);
   const owned = log.ownedBytes;
   for (const block of pinned) block.unpin();
@@ -196,6 +198,7 @@ test("a block that is freed while a socket sends it is not slid over", () => {
   log.free(first);
   log.free(sent);
   while (log.allocate(8 * kibibyte) !== undefined);
+  log.close(sent.segment);
   expect(clean(mebibyte)).toBe(0);
   expect(view.equals(Buffer.alloc(view.length, 2))).toBe(true);
   sent.unpin();
@@ -221,4 +224,25 @@ test("a nearly empty segment without holes is emptied only for others", () => {
   expect(log.cleanStep(mebibyte, true)).toBeGreaterThan(0);
   expect(sparse.state).toBe("released");
   expect(holds(big, 1)).toBe(true);
+});
+
+test("a segment that cleaning could do nothing for is looked at again when a block of it is freed", () => {
+  put(4 * mebibyte, 1);
+  const first = put(100 * kibibyte, 2);
+  put(100 * kibibyte, 3);
+  log.close(acquired[0]!);
+  segmentsLeft = 0;
+  expect(log.cleanStep(mebibyte, true)).toBe(0);
+  log.free(first);
+  expect(log.cleanStep(mebibyte)).toBeGreaterThan(0);
+  expect(log.holeBytes).toBe(0);
+});
+
+test("cleaning does not close a segment that is being written to", () => {
+  const freed = put(100 * kibibyte, 1);
+  const receiving = put(50 * kibibyte, 2);
+  receiving.pin();
+  log.free(freed);
+  expect(log.cleanStep(mebibyte)).toBe(0);
+  expect(log.roomFor(100 * kibibyte) === receiving.segment).toBe(true);
 });
