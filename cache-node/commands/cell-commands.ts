@@ -47,9 +47,12 @@ async function get(core: NodeCore, call: Call): Promise<void> {
       return;
     } else {
       cell?.block?.pin();
-      await ready;
-      replyCell(core, call, cell);
-      cell?.block?.unpin();
+      try {
+        await ready;
+        replyCell(core, call, cell);
+      } finally {
+        cell?.block?.unpin();
+      }
       return;
     }
   }

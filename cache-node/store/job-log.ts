@@ -4,6 +4,7 @@
  * copy to, it slides the blocks of a segment together, which needs none, so cleaning never waits for free memory.
  * Size classes would calcify; a log gives any mix of sizes the same memory, and ending a job costs one step a segment.
  */
+import { link, type Run, relink, runFrom, unlink } from "./block-list.ts";
 import { Block, footprint, type Segment, type SegmentOwner } from "./segment.ts";
 import { segmentBytesFor, segmentBytesMax, segmentBytesMin } from "./segments.ts";
 
@@ -276,57 +277,6 @@ export class JobLog implements SegmentOwner {
   }
 }
 
-/** Adjacent blocks, which one copy moves together. */
-interface Run {
-  readonly blocks: number;
-  readonly bytes: number;
-}
-
-/** The blocks from `first` on, towards the newer, that have no gap between them, are not pinned and fit `bytesMax`. */
-function runFrom(first: Block, bytesMax: number): Run {
-  let bytes = footprint(first.length);
-  let blocks = 1;
-  for (let next = first.newer; next !== undefined; next = next.newer) {
-    const sumBytes = bytes + footprint(next.length);
-    if (next.offset !== first.offset + bytes || next.pinned || sumBytes > bytesMax) break;
-    bytes = sumBytes;
-    blocks += 1;
-  }
-  return { blocks, bytes };
-}
-
 function workOf(run: Run): number {
   return run.bytes + runOverheadBytes + run.blocks * blockOverheadBytes;
-}
-
-/** Makes a block that was copied to the target's head the target's. */
-function relink(block: Block, segment: Segment, target: Segment): void {
-  const bytes = footprint(block.length);
-  unlink(block, segment, bytes);
-  block.segment = target;
-  block.offset = target.head;
-  link(block, target, bytes);
-}
-
-/** Appends a block that starts at the segment's head. */
-function link(block: Block, segment: Segment, bytes: number): void {
-  const { newest } = segment;
-  block.older = newest;
-  if (newest === undefined) segment.oldest = block;
-  else newest.newer = block;
-  segment.newest = block;
-  segment.head += bytes;
-  segment.liveBytes += bytes;
-}
-
-/** Clears its links too: a freed handle that somebody keeps must not keep others. */
-function unlink(block: Block, segment: Segment, bytes: number): void {
-  const { newer, older } = block;
-  if (newer === undefined) segment.newest = older;
-  else newer.older = older;
-  if (older === undefined) segment.oldest = newer;
-  else older.newer = newer;
-  block.newer = undefined;
-  block.older = undefined;
-  segment.liveBytes -= bytes;
 }

@@ -35,16 +35,23 @@ test("objects are read through parity while a node is frozen, long before it cou
 
 test("a write under way to a frozen node goes elsewhere, or is refused, as soon as the node counts as dead", async () => {
   const fleet = await startFleet(7);
-  const job = await fleet.begin({ code });
+  const { ticket } = await fleet.createJob({ code });
+  // One that does nothing else hears of the death from nobody in passing.
+  const [job, writer, reader] = [
+    await fleet.connect(ticket),
+    await fleet.connect(ticket),
+    await fleet.connect(ticket),
+  ];
+  await Promise.all([writer.has("warm"), reader.has("warm")]);
   const [frozen] = fleet.nodeIds as [NodeId];
   const orphans = keysWhere(fleet.map, "orphan-", 5, (row) => row[0] === frozen);
   const followed = keysWhere(fleet.map, "followed-", 5, (row) => row.indexOf(frozen) > 0);
   fleet.signal(frozen, "SIGSTOP");
   // Each has its default deadline of 30 s, which only the map can spare it.
-  const refused = Promise.allSettled(orphans.map((key) => job.put(key, "x")));
+  const refused = Promise.allSettled(orphans.map((key) => writer.put(key, "x")));
   const cells = Promise.all(followed.map((key) => write(job, key, 100)));
   const objects = Promise.all(followed.map((key) => write(job, `{${key}}/object`, 300_000)));
-  const reads = Promise.allSettled(orphans.map((key) => job.get(key)));
+  const reads = Promise.allSettled(orphans.map((key) => reader.get(key)));
   await fleet.untilDead(frozen);
   const written: Written[] = [...(await cells), ...(await objects)];
   expect(new Set(await readBack(written, ({ key }) => job.get(key)))).toEqual(

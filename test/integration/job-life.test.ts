@@ -77,6 +77,22 @@ test("a job takes no more than its quota, and what it deletes it can use again",
   const job = await fleet.begin({ code: { d: 2, p: 1 }, quotaBytes });
   const unlimited = await fleet.begin({ code: { d: 2, p: 1 } });
   const bytes = anyBytes(1_000_000);
+  const usedOf = async (): Promise<number> =>
+    (await fleet.controller.jobs()).find(({ job: number }) => number === job.number)!.usedBytes;
+  // What was stored of it before it was refused is freed.
+  const tooLarge = job.put("too-large", anyBytes(4 * quotaBytes));
+  await expect(tooLarge).rejects.toMatchObject({ code: "QUOTA_EXCEEDED" });
+  await until("its parts are gone", async () => (await usedOf()) < quotaBytes / 4);
+  const mayWrite = (): Promise<boolean> =>
+    job.put("again", bytes).then(
+      () => true,
+      (error: { code: string }) => {
+        expect(error.code).toBe("QUOTA_EXCEEDED");
+        return false;
+      },
+    );
+  await until("it may write", mayWrite);
+
   const keys: string[] = [];
   const fillUp = async (): Promise<unknown> => {
     for (let n = 0; n < 400; n++) {
@@ -95,22 +111,12 @@ test("a job takes no more than its quota, and what it deletes it can use again",
   // Parity counts. Each node alone stops at the quota; the controller's sum of all comes with the heartbeats.
   expect(full).toBeGreaterThan(8);
   expect(full * 1.5e6).toBeLessThan(3 * quotaBytes);
-  const usedOf = async (): Promise<number> =>
-    (await fleet.controller.jobs()).find(({ job: number }) => number === job.number)!.usedBytes;
   await until("the controller sees it", async () => (await usedOf()) > quotaBytes - 3e6);
   await unlimited.put("key", bytes);
   await job.get(keys[0]!);
 
   for (const key of keys.splice(0)) await job.delete(key);
-  await until("it may write again", () =>
-    job.put("again", bytes).then(
-      () => true,
-      (error: { code: string }) => {
-        expect(error.code).toBe("QUOTA_EXCEEDED");
-        return false;
-      },
-    ),
-  );
+  await until("it may write again", mayWrite);
   expect(await fillUp()).toMatchObject({ code: "QUOTA_EXCEEDED" });
   // Nothing is left behind by the puts that were refused.
   expect(keys.length).toBeGreaterThan(full / 2);

@@ -49,13 +49,23 @@ async function sort(fleet: TestFleet, what: Sort): Promise<SortResult> {
   });
 }
 
-function generated(records: number, format: RecordFormat): Buffer[] {
-  const kernel = createRecordKernel({ regions: { records: records * 100 + 64 } });
-  const { at } = kernel.regions.records;
-  kernel.generate(at, 0, records, format);
-  return Array.from({ length: records }, (_, n) =>
-    Buffer.from(kernel.bytes.buffer, kernel.bytes.byteOffset + at + n * 100, 100),
-  );
+/** Whether the file holds the generated records, each as often, in the order of their keys. */
+function isSortOf(
+  path: string,
+  records: number,
+  format: RecordFormat,
+): { ordered: boolean; complete: boolean } {
+  const bytes = records * 100;
+  const kernel = createRecordKernel({ regions: { generated: bytes, read: bytes } });
+  const { generated, read } = kernel.regions;
+  kernel.generate(generated.at, 0, records, format);
+  const output = readFileSync(path);
+  if (output.length !== bytes) return { ordered: false, complete: false };
+  kernel.bytes.set(output, read.at);
+  return {
+    ordered: kernel.checkOrder(read.at, records).disorderAt === -1,
+    complete: kernel.checksum(read.at, records) === kernel.checksum(generated.at, records),
+  };
 }
 
 /** Function processes that this process has started; an empty list where the system does not tell. */
@@ -119,15 +129,5 @@ async function sortWithKills(
   expect([...killedIn.keys()]).toEqual(["map", "shuffle"]);
   if (process.platform === "linux") expect([...killedIn.values()]).not.toContain(0);
   expect(result).toMatchObject({ records, ordered: true });
-  const output = readFileSync(outputPath);
-  expect(output.length).toBe(records * 100);
-  const sorted = Array.from({ length: records }, (_, n) => output.subarray(n * 100, n * 100 + 100));
-  const expected = generated(records, format);
-  // Equal keys may come in any order, so records of equal keys are put in the order of all their bytes.
-  expect(sorted.every((record, n) => n === 0 || record.compare(sorted[n - 1]!, 0, 10, 0, 10) >= 0)).toBe(
-    true,
-  );
-  expect(
-    Buffer.concat(sorted.sort(Buffer.compare)).equals(Buffer.concat(expected.sort(Buffer.compare))),
-  ).toBe(true);
+  expect(isSortOf(outputPath, records, format)).toEqual({ ordered: true, complete: true });
 }

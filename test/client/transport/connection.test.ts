@@ -36,7 +36,7 @@ test("answers find their requests in whatever order they come", async () => {
   expect(connection.pendingCount).toBe(0);
 });
 
-test("the handshake goes first, in one write with the first request, and hands on the map", async () => {
+test("the handshake goes before the first request, and hands on the map", async () => {
   const map = anyBytes(5000);
   const node = await startScriptedNode({ map: () => map });
   const maps: Uint8Array[] = [];
