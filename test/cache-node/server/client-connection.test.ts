@@ -132,31 +132,31 @@ describe("strangers", () => {
     expect(await client.send("ECHO", large)).toEqual(large);
   });
 
-  test.each([
-    ["MF.CELL.GET", "0.0", 0, "k"],
-    ["MF.CELL.SET", "0.0", "sessions", 1, 1, "", 0, "bytes", "k"],
-    ["MF.MAP", "0.0"],
-    ["MF.REPLICATE", "0.0", "x"],
-    ["MF.MAP.OFFER", "x"],
-  ])("may not call %s", async (name, ...args) => {
+  test("may call nothing that touches data", async () => {
+    const calls: readonly (readonly [string, ...(string | number)[]])[] = [
+      ["MF.CELL.GET", "0.0", 0, "k"],
+      ["MF.CELL.DEL", "0.0", "sessions", 1, 1, "", "k"],
+      ["MF.SHARD.PUT", "o".repeat(16), 0, 0, "", ""],
+      ["MF.SHARD.GET", "o".repeat(16), 0, 0, 0, 0, 0, 0],
+      ["MF.MAP", "0.0"],
+      ["MF.REPLICATE", "0.0", "x"],
+      ["MF.MAP.OFFER", "x"],
+    ];
     const client = await open();
     await client.send("HELLO", 3);
-    const reply = await client.tagged(name, ...args, ...(name === "MF.CELL.SET" ? ["v"] : []));
-    expect(["NOAUTH", "ERR"]).toContain(errorPrefix(reply));
-    if (name !== "MF.CELL.SET") expect(errorPrefix(reply)).toBe("NOAUTH");
+    for (const call of calls) expect(errorPrefix(await client.tagged(...call)), call[0]).toBe("NOAUTH");
   });
 });
 
 describe("scopes", () => {
   test("a job's token opens no command of nodes, and a node's none of jobs", async () => {
     const asJob = await openJob();
-    for (const args of [
+    const calls: readonly (readonly [string, ...(string | number)[]])[] = [
       ["MF.REPLICATE", "0.0", "x"],
       ["MF.MAP.OFFER", "x"],
       ["MF.SHARD.FREE", job, "o".repeat(16), 0, 0],
-    ] as const) {
-      expect(errorPrefix(await asJob.tagged(...args))).toBe("NOPERM");
-    }
+    ];
+    for (const call of calls) expect(errorPrefix(await asJob.tagged(...call)), call[0]).toBe("NOPERM");
     const asNode = await open();
     expect(await asNode.send("AUTH", "node-9", fleet.fleetToken(9))).toBe("OK");
     await asNode.send("HELLO", 3);
