@@ -48,9 +48,12 @@ export async function readRanges(
 ): Promise<void> {
   // Without a map every node of a ref's hint would look gone.
   await context.view.ready(deadline);
+  const wanted = reads.flatMap((read) => [...runsOf(read)]);
+  if (wanted.some((run) => namesStrangers(context, run)))
+    await context.view.refresh(deadline).catch(() => undefined);
   const lanes = new Map<NodeId, WantedRun[]>();
   const broken: { readonly runs: readonly WantedRun[]; readonly failed: readonly WantedRun[] }[] = [];
-  for (const runs of byStripe(reads.flatMap((read) => [...runsOf(read)]))) {
+  for (const runs of byStripe(wanted)) {
     const failed = runs.filter((run) => outOfReach(context, nodeOf(run)));
     if (failed.length > 0) broken.push({ runs, failed });
     else for (const run of runs) addTo(lanes, nodeOf(run), run);
@@ -59,6 +62,11 @@ export async function readRanges(
     ...[...lanes].map(([node, runs]) => readLane(context, node, batchesOf(runs), part)),
     ...broken.map(({ runs, failed }) => recover(context, runs, failed, part)),
   ]);
+}
+
+/** A ref may be newer than the map: then the nodes it names look gone, and are not. */
+function namesStrangers(context: ClientContext, { ref, stripe }: FrameRun): boolean {
+  return ref.stripes?.[stripe.index]?.some((node) => context.view.node(node) === undefined) ?? false;
 }
 
 /** Nobody needs to be asked to know that it will not answer. */
