@@ -282,8 +282,9 @@ class Node implements CacheNode {
 
   #followMap(map: FleetMap): void {
     this.#encoded = encodeMap(map);
-    const { logs, waits, rows } = this.#core;
+    const { logs, waits, rows, backup } = this.#core;
     logs.adopt(map);
+    backup.adopt(map);
     waits.dismiss(
       (_, group) => !rows.serves(group),
       (group) => rows.moved(group),

@@ -30,10 +30,11 @@ export interface CellWrite {
 }
 
 export function keyBytes(key: string | Uint8Array): Uint8Array {
-  const bytes = typeof key === "string" ? Buffer.from(key, "utf8") : key;
-  if (!(bytes instanceof Uint8Array)) {
+  if (typeof key !== "string" && !(key instanceof Uint8Array)) {
     throw new MayflyError("INVALID_ARGUMENT", `A key is a string or a Uint8Array, not ${typeof key}.`);
   }
+  // A copy: refs keep it, and the caller's memory may change.
+  const bytes = typeof key === "string" ? Buffer.from(key, "utf8") : Uint8Array.from(key);
   if (bytes.length >= 1 && bytes.length <= keyBytesMax) return bytes;
   throw new MayflyError(
     "INVALID_ARGUMENT",

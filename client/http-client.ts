@@ -1,5 +1,6 @@
 /** JSON over HTTP to the controller, on Node's own client: small, and errors come back as MayflyErrors. */
 import http from "node:http";
+import { type Clock, systemClock } from "../src/clock.ts";
 import { isErrorCode, MayflyError } from "../src/errors.ts";
 
 export interface HttpRequest {
@@ -17,9 +18,11 @@ const replyBytesMax = 64 * 1024 * 1024;
 export class HttpClient {
   readonly #base: URL;
   readonly #agent = new http.Agent({ keepAlive: true, maxSockets: 4 });
+  readonly #clock: Clock;
 
   /** @throws MayflyError INVALID_ARGUMENT when `url` is no http URL */
-  constructor(url: string) {
+  constructor(url: string, clock: Clock = systemClock) {
+    this.#clock = clock;
     const base = URL.canParse(url) ? new URL(url) : undefined;
     if (base?.protocol !== "http:") {
       throw new MayflyError(
@@ -57,24 +60,31 @@ export class HttpClient {
       ...(request.token !== undefined && { authorization: `Bearer ${request.token}` }),
     };
     return new Promise((resolve, reject) => {
+      const fail = (error: unknown): void => {
+        cancelTimer();
+        reject(this.#unreachable(error));
+      };
       const outgoing = http.request(
         new URL(request.path, this.#base),
         {
-          ...{ method: request.method, headers, agent: this.#agent, timeout: request.timeoutMs },
+          ...{ method: request.method, headers, agent: this.#agent },
           ...(request.signal && { signal: request.signal }),
         },
         (incoming) => {
-          collect(incoming)
-            .then((bytes) => {
-              const status = incoming.statusCode ?? 0;
-              if (status >= 400) reject(errorOf(status, bytes));
-              else resolve({ status, bytes });
-            })
-            .catch((error: unknown) => reject(this.#unreachable(error)));
+          collect(incoming).then((bytes) => {
+            cancelTimer();
+            const status = incoming.statusCode ?? 0;
+            if (status >= 400) reject(errorOf(status, bytes));
+            else resolve({ status, bytes });
+          }, fail);
         },
       );
-      outgoing.on("timeout", () => outgoing.destroy(new Error(`no answer within ${request.timeoutMs} ms`)));
-      outgoing.on("error", (error) => reject(this.#unreachable(error)));
+      // Of the whole exchange: an answer that trickles is late too.
+      const cancelTimer = this.#clock.after(request.timeoutMs, () => {
+        fail(new Error(`no answer within ${request.timeoutMs} ms`));
+        outgoing.destroy();
+      });
+      outgoing.on("error", fail);
       outgoing.end(body);
     });
   }

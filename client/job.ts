@@ -118,7 +118,7 @@ export class Job {
       const cell = await this.#cell(from, deadline, waitMs);
       if (cell.kind === "bytes") return copyRange(cell.value, range, into);
       try {
-        return await readObject(context, decodeRef(cell.value), range, into, deadline);
+        return await readObject(context, refIn(cell), range, into, deadline);
       } catch (thrown) {
         // Overwritten or deleted since the cell was read: what the key holds now is the answer.
         if (MayflyError.from(thrown).code !== "FREED") throw thrown;
@@ -135,7 +135,7 @@ export class Job {
     const { waitMs = 0, chunkBytes = 4 * 1024 * 1024 } = options;
     const deadline = this.#deadline("stream", from, options, waitMs);
     const whole = from instanceof Ref && !from.inline ? from : await this.#cell(from, deadline, waitMs);
-    const ref = whole instanceof Ref ? whole : whole.kind === "ref" ? decodeRef(whole.value) : undefined;
+    const ref = whole instanceof Ref ? whole : whole.kind === "ref" ? refIn(whole) : undefined;
     const inline = ref === undefined ? (whole as CellValue).value : undefined;
     const { offset, length } = resolveRange(options.range, ref?.sizeBytes ?? inline!.length);
     if (inline !== undefined) {
@@ -186,7 +186,7 @@ export class Job {
     const cell = await this.#cell(key, this.#deadline("stat", key, options, waitMs), waitMs);
     const found =
       cell.kind === "ref"
-        ? new Ref({ ...decodeRef(cell.value), version: cell.version })
+        ? refIn(cell)
         : inlineRef(this.#context, { key: keyBytes(key), value: cell.value }, cell.version);
     return { version: cell.version, sizeBytes: found.sizeBytes, ref: found, ttlLeftMs: cell.ttlLeftMs };
   }
@@ -252,6 +252,11 @@ export class Job {
     const timeoutMs = options.timeoutMs ?? timeoutMsDefault + waitMs;
     return startDeadline(this.#context.clock, timeoutMs, options.signal, name);
   }
+}
+
+/** The ref that a cell holds, as `put` returned it. */
+function refIn(cell: CellValue): Ref {
+  return new Ref({ ...decodeRef(cell.value), version: cell.version });
 }
 
 function inlineRef(context: ClientContext, of: { key: Uint8Array; value: Uint8Array }, version: string): Ref {

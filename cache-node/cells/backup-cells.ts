@@ -18,6 +18,11 @@ export interface BackupCellsOptions {
   readonly map: () => FleetMap | undefined;
 }
 
+interface Sent {
+  readonly version: Version;
+  readonly primary: NodeId;
+}
+
 interface Leftover {
   readonly job: JobNumber;
   readonly group: Group;
@@ -28,8 +33,12 @@ interface Leftover {
 export class BackupCells {
   readonly #options: BackupCellsOptions;
   /** Newest effect of each group, and who sent it. */
-  readonly #newest = new Map<Group, { readonly version: Version; readonly primary: NodeId }>();
-
+  readonly #newest = new Map<Group, Sent>();
+  /**
+   * The effect of a group that found no memory. Until its primary has sent it again, what was sent behind it is refused:
+   * sequences show a gap, but begin anew with each generation.
+   */
+  readonly #refused = new Map<Group, Sent>();
   /** What is left of expired keys: a primary forgets it in time without an effect, and so must we. */
   readonly #leftovers = new ExpiryWheel<Leftover>();
 
@@ -66,6 +75,14 @@ export class BackupCells {
     }
   }
 
+  /** Rows that this node is no longer in will not be sent again. */
+  adopt(map: FleetMap): void {
+    const self = this.#options.self();
+    for (const group of this.#refused.keys()) {
+      if (map.rows[group]?.nodes.includes(self) !== true) this.#refused.delete(group);
+    }
+  }
+
   /** To be called now and then. */
   tick(): void {
     const { cells, clock } = this.#options;
@@ -82,7 +99,9 @@ export class BackupCells {
     const same = newest?.primary === sender && newest.version.generation === version.generation;
     if (same && version.sequence <= newest.version.sequence) return;
     if (newest?.primary === sender && version.generation < newest.version.generation) return;
-    if (version.sequence !== (same ? newest.version.sequence + 1 : 1)) {
+    const refused = this.#refused.get(group);
+    const behind = refused?.primary === sender && compareVersions(version, refused.version) > 0;
+    if (behind || version.sequence !== (same ? newest.version.sequence + 1 : 1)) {
       throw new MayflyError(
         "PROTOCOL",
         `Effect ${version.generation}.${version.sequence} of group ${group} leaves a gap behind ${newest?.version.sequence ?? 0}.`,
@@ -92,6 +111,7 @@ export class BackupCells {
       const { cells, clock, jobs } = this.#options;
       jobs.note(job);
       if (cells.apply(effect, 0, clock.wallMs()) === undefined) {
+        this.#refused.set(group, { version, primary: sender });
         throw new MayflyError("BUSY", "This backup has no memory left for cells.", { retryAfterMs: 100 });
       }
       const name = cellName(effect.key);
@@ -101,5 +121,6 @@ export class BackupCells {
       }
     }
     this.#newest.set(group, { version, primary: sender });
+    this.#refused.delete(group);
   }
 }

@@ -101,6 +101,9 @@ export class PrimaryCells {
       await known;
       return;
     }
+    if (cellName(ref.key) !== cellName(mutation.key)) {
+      throw new MayflyError("INVALID_ARGUMENT", "An object is aborted at its home key.");
+    }
     const cell = this.#live(mutation.job, group, mutation.key);
     if (
       cell?.kind === "ref" &&

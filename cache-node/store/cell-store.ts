@@ -190,7 +190,8 @@ export class CellStore {
   ): boolean {
     if (effect.sessionSequence === 0) return true;
     let session = group.sessions.get(effect.session);
-    if (!memory.charge(resultCharge * (session === undefined ? 2 : 1))) return false;
+    const isNew = session?.versions.has(effect.sessionSequence) !== true;
+    if (!memory.charge(resultCharge * (Number(session === undefined) + Number(isNew)))) return false;
     if (session === undefined) {
       session = { floor: 0, usedAtMs: wallMs, versions: new Map() };
       group.sessions.set(effect.session, session);

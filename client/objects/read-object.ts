@@ -3,7 +3,7 @@
  * became of it.
  */
 import { MayflyError } from "../../src/errors.ts";
-import { decodeRef, type Ref } from "../../src/wire/ref.ts";
+import { decodeRef, Ref } from "../../src/wire/ref.ts";
 import { readCell } from "../cells.ts";
 import type { ClientContext } from "../context.ts";
 import type { Deadline } from "../transport/deadline.ts";
@@ -91,7 +91,7 @@ export async function readObject(
 async function whereIsIt(context: ClientContext, ref: Ref, deadline: Deadline): Promise<Ref> {
   const cell = await readCell(context, ref.key, deadline);
   const home = cell?.kind === "ref" ? decodeRef(cell.value) : undefined;
-  if (home?.object === ref.object) return home;
+  if (home?.object === ref.object) return new Ref({ ...home, version: cell?.version });
   const key = JSON.stringify(Buffer.from(ref.key).toString());
   throw new MayflyError(
     "FREED",

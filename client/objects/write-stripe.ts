@@ -4,7 +4,7 @@ import { shardSeed } from "../../src/checksum/frame-checksums.ts";
 import { MayflyError } from "../../src/errors.ts";
 import { type NodeId, type ObjectId, objectIdBytes } from "../../src/ids.ts";
 import { drawNodes } from "../../src/placement/draw-nodes.ts";
-import type { Code } from "../../src/placement/types.ts";
+import type { Code, FleetMap } from "../../src/placement/types.ts";
 import { frameBytes, frameCount, type Stripe, storedBytes } from "../../src/wire/stripe-layout.ts";
 import type { ClientContext } from "../context.ts";
 import type { StripeLease, StripeMemory } from "../stripe-memory.ts";
@@ -134,7 +134,7 @@ async function sendShard(
       if (error.code === "BUSY" && ++busyTries % busyTriesMax !== 0) {
         await pause(deadline, (error.retryAfterMs ?? 20 * busyTries) * (0.5 + context.rng.random()), error);
       } else if (error.code === "BUSY" || error.code === "NODE_UNREACHABLE") {
-        node = await another(context, taken, node, error, deadline);
+        node = await another(context, write.code, taken, node, error, deadline);
       } else {
         throw error;
       }
@@ -148,6 +148,7 @@ async function sendShard(
  */
 async function another(
   context: ClientContext,
+  code: Code,
   taken: Set<NodeId>,
   node: NodeId,
   error: MayflyError,
@@ -157,16 +158,24 @@ async function another(
   try {
     return drawAnother(context, taken);
   } catch (few) {
-    if (context.view.node(node)?.state !== "active") throw few;
+    if (context.view.node(node)?.state !== "active") {
+      // Says how many nodes a whole stripe needs, not one shard.
+      drawNodes(mapOf(context), code.d + code.p, context.rng);
+      throw few;
+    }
     await pause(deadline, fewNodesPauseMs, error);
     return node;
   }
 }
 
 function drawAnother(context: ClientContext, taken: Set<NodeId>): NodeId {
-  const map = context.view.current;
-  if (map === undefined) throw new MayflyError("UNAVAILABLE", "There is no map yet.");
-  const node = drawNodes(map, 1, context.rng, taken)[0]!;
+  const node = drawNodes(mapOf(context), 1, context.rng, taken)[0]!;
   taken.add(node);
   return node;
+}
+
+function mapOf(context: ClientContext): FleetMap {
+  const map = context.view.current;
+  if (map === undefined) throw new MayflyError("UNAVAILABLE", "There is no map yet.");
+  return map;
 }

@@ -151,14 +151,17 @@ export class FleetView {
         if (last.code === "CLOSED") throw last;
       }
     }
-    const encoded = await this.#options.askController?.(this.epoch, deadline);
-    if (encoded !== undefined) this.offer(encoded);
-    else if (this.#map === undefined) {
-      // A token that no node takes: to look again is of no use.
-      if (last?.kind === "invalid") throw last;
-      const message = "No node of the ticket answered and the controller has no map yet.";
-      throw new MayflyError("UNAVAILABLE", message, { cause: last });
+    try {
+      const encoded = await this.#options.askController?.(this.epoch, deadline);
+      if (encoded !== undefined) this.offer(encoded);
+    } catch (thrown) {
+      last = last?.kind === "invalid" ? last : MayflyError.from(thrown);
     }
+    if (this.#map !== undefined) return;
+    // A token that no node takes: to look again is of no use.
+    if (last?.kind === "invalid" || last?.code === "CONTROLLER_UNREACHABLE") throw last;
+    const message = "No node of the ticket answered and the controller has no map yet.";
+    throw new MayflyError("UNAVAILABLE", message, { cause: last });
   }
 }
 

@@ -86,7 +86,11 @@ class LocalExecutor implements Executor {
       stderrTail = (stderrTail + text).slice(-stderrTailChars);
     });
     child.on("message", (message) => this.#onMessage(child, message as ReplyMessage));
-    child.on("error", (error) => this.#onEnd(child, error.message));
+    child.on("error", (error) => {
+      // It may still run: what it does from now on counts for nothing.
+      child.kill("SIGKILL");
+      this.#onEnd(child, error.message);
+    });
     child.once("close", (code, signal) =>
       this.#onEnd(child, `${signal ?? `exit code ${code}`} ${stderrTail.trim()}`),
     );

@@ -1,0 +1,71 @@
+/** Cell commands for one key, spoken over a raw socket to its primary. */
+import { randomBytes } from "node:crypto";
+import { objectId } from "../../../src/ids.ts";
+import { encodeRef, type RefFields } from "../../../src/wire/ref.ts";
+import { type RespValue, respText } from "../../../src/wire/resp-value.ts";
+import type { InProcessFleet } from "../../support/in-process-fleet.ts";
+import { RawClient } from "../../support/raw-client.ts";
+
+/** A connection to a node with the token of a job. */
+export async function openAt(fleet: InProcessFleet, node: number, of: number): Promise<RawClient> {
+  const client = await RawClient.open(fleet.node(node));
+  await client.send("HELLO", 3, "AUTH", of, fleet.jobToken(of));
+  return client;
+}
+
+/** Talks to the primary of one key, as one session. */
+export class KeyClient {
+  readonly fleet: InProcessFleet;
+  readonly key: Buffer;
+  readonly client: RawClient;
+  readonly session = randomBytes(8);
+  sequence = 0;
+
+  constructor(fleet: InProcessFleet, key: Buffer, client: RawClient) {
+    this.fleet = fleet;
+    this.key = key;
+    this.client = client;
+  }
+
+  static async open(fleet: InProcessFleet, key: string | Buffer, job: number): Promise<KeyClient> {
+    const client = await openAt(fleet, fleet.row(key)[0]!.id, job);
+    return new KeyClient(fleet, Buffer.from(key), client);
+  }
+
+  set(
+    value: string | Uint8Array,
+    { condition = "", ttlMs = 0, kind = "bytes", sequence = ++this.sequence, floor = 1 } = {},
+  ): Promise<RespValue> {
+    const head = ["0.0", this.session, sequence, floor, condition, ttlMs, kind] as const;
+    return this.client.tagged("MF.CELL.SET", ...head, this.key, value);
+  }
+
+  get(waitMs = 0): Promise<RespValue> {
+    return this.client.tagged("MF.CELL.GET", "0.0", waitMs, this.key);
+  }
+
+  async value(): Promise<string | undefined> {
+    const reply = await this.get();
+    return Array.isArray(reply) ? respText(reply[3]) : undefined;
+  }
+
+  del({ condition = "", sequence = ++this.sequence, floor = 1 } = {}): Promise<RespValue> {
+    return this.client.tagged("MF.CELL.DEL", "0.0", this.session, sequence, floor, condition, this.key);
+  }
+
+  abort(ref: RefFields): Promise<RespValue> {
+    const args = ["0.0", this.session, ++this.sequence, 1, this.key, encodeRef(ref)] as const;
+    return this.client.tagged("MF.CELL.ABORT", ...args);
+  }
+
+  /** A ref of a small object at this key, on the first nodes of the fleet. */
+  ref(object = objectId(randomBytes(16))): RefFields {
+    const code = { d: 2, p: 1 };
+    const stripes = [this.fleet.map.nodes.slice(0, 3).map((node) => node.id)];
+    return { object, key: this.key, sizeBytes: 100_000, code, stripes };
+  }
+
+  commit(ref: RefFields, options: { condition?: string; sequence?: number } = {}): Promise<RespValue> {
+    return this.set(encodeRef(ref), { kind: "ref", ...options });
+  }
+}

@@ -1,0 +1,183 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { CellStore, cellName } from "../../../cache-node/store/cell-store.ts";
+import { createNodeMemory } from "../../../cache-node/store/node-memory.ts";
+import { type Group, jobNumber } from "../../../src/ids.ts";
+import type { Effect } from "../../../src/wire/cell.ts";
+import { encodeRef } from "../../../src/wire/ref.ts";
+import { effectOf } from "../replication/effects.ts";
+import { manualClock, mebibyte } from "./fakes.ts";
+
+const job = jobNumber(1);
+const group = 0 as Group;
+
+function createStore(limitBytes = 8 * mebibyte) {
+  const memory = createNodeMemory({ limitBytes, clock: manualClock(), touchBytesPerStep: 0 });
+  return { memory, store: new CellStore(memory), account: () => memory.job(job) };
+}
+
+const write = (key: string, value: string, change: Partial<Effect> = {}): Effect =>
+  effectOf(1, { key: Buffer.from(key), value: Buffer.from(value), ...change });
+const remove = (key: string, change: Partial<Effect> = {}): Effect =>
+  write(key, "", { kind: "deleted", ...change });
+
+function textOf(store: CellStore, key: string): string | undefined {
+  const cell = store.get(job, group, cellName(Buffer.from(key)));
+  return cell?.block === undefined ? cell?.kind : cell.block.view().toString();
+}
+
+describe("effects", () => {
+  test("make of a key what they say", () => {
+    const { store } = createStore();
+    const version = { generation: 3, sequence: 7 };
+    expect(store.apply(write("k", "one", { version, expiresAtMs: 5 }), 9, 0)).toEqual({
+      replacedRef: undefined,
+    });
+    expect(store.get(job, group, "k")).toMatchObject({ kind: "bytes", version, position: 9, expiresAtMs: 5 });
+    expect(textOf(store, "k")).toBe("one");
+    store.apply(write("k", "two"), 10, 0);
+    expect(textOf(store, "k")).toBe("two");
+    store.apply(remove("k"), 11, 0);
+    expect(textOf(store, "k")).toBe("deleted");
+    expect(textOf(store, "other")).toBeUndefined();
+    expect(store.get(jobNumber(2), group, "k")).toBeUndefined();
+    expect(store.get(job, 1 as Group, "k")).toBeUndefined();
+  });
+
+  test("give back the ref that they replace", () => {
+    const { store } = createStore();
+    const code = { d: 1, p: 0 };
+    const object = "o".repeat(16) as never;
+    const ref = encodeRef({ object, key: Buffer.from("k"), sizeBytes: 0, code, stripes: [] });
+    const commit = write("k", "", { kind: "ref", value: ref });
+    expect(store.apply(commit, 1, 0)?.replacedRef).toBeUndefined();
+    expect(store.apply(commit, 2, 0)?.replacedRef?.equals(ref)).toBe(true);
+    expect(store.apply(write("k", "x"), 3, 0)?.replacedRef?.equals(ref)).toBe(true);
+    expect(store.apply(write("k", "y"), 4, 0)?.replacedRef).toBeUndefined();
+  });
+
+  test("that find no memory change nothing, and cost nothing", () => {
+    const { store, account, memory } = createStore(4 * mebibyte);
+    store.apply(write("k", "value"), 1, 0);
+    const hog = memory.job(jobNumber(2));
+    for (let bytes = mebibyte; bytes >= 8; ) if (hog.allocate(bytes) === undefined) bytes /= 2;
+    for (let bytes = mebibyte; bytes >= 8; ) if (!hog.charge(bytes)) bytes /= 2;
+    const before = { live: account().liveBytes, index: account().indexBytes };
+    const large = "x".repeat(200_000);
+    expect(store.apply(write("k", large, { sessionSequence: 1 }), 2, 0)).toBeUndefined();
+    expect(store.apply(write("new", large, { sessionSequence: 2 }), 2, 0)).toBeUndefined();
+    expect({ live: account().liveBytes, index: account().indexBytes }).toEqual(before);
+    expect(textOf(store, "k")).toBe("value");
+    expect(textOf(store, "new")).toBeUndefined();
+    expect(store.result(job, group, "sessions", 1)).toBeUndefined();
+  });
+
+  test("of aborts are remembered for a while", () => {
+    const { store } = createStore();
+    store.apply(write("k", "o".repeat(16), { kind: "abort" }), 1, 1000);
+    expect(store.wasAborted(job, group, "o".repeat(16))).toBe(true);
+    expect(store.wasAborted(job, group, "p".repeat(16))).toBe(false);
+    expect(textOf(store, "k")).toBeUndefined();
+    store.sweep(1999, 1000);
+    expect(store.wasAborted(job, group, "o".repeat(16))).toBe(true);
+    store.sweep(2000, 1000);
+    expect(store.wasAborted(job, group, "o".repeat(16))).toBe(false);
+  });
+});
+
+describe("sessions", () => {
+  const bySession = (sessionSequence: number, sessionFloor: number, change: Partial<Effect> = {}): Effect =>
+    write("k", `${sessionSequence}`, { sessionSequence, sessionFloor, ...change });
+
+  test("are answered as before until they say that they have the answer", () => {
+    const { store } = createStore();
+    store.apply(bySession(1, 1, { version: { generation: 1, sequence: 5 } }), 1, 0);
+    store.apply(bySession(2, 1), 2, 0);
+    expect(store.result(job, group, "sessions", 1)).toEqual({
+      ...{ version: { generation: 1, sequence: 5 }, position: 1, existed: false },
+    });
+    expect(store.result(job, group, "sessions", 2)).toMatchObject({ position: 2, existed: true });
+    expect(store.result(job, group, "sessions", 3)).toBeUndefined();
+    expect(store.result(job, group, "stranger", 1)).toBeUndefined();
+    store.apply(bySession(3, 3), 3, 0);
+    expect(store.result(job, group, "sessions", 1)).toBe("stale");
+    expect(store.result(job, group, "sessions", 2)).toBe("stale");
+    expect(store.result(job, group, "sessions", 3)).toMatchObject({ position: 3 });
+    // An older floor, overtaken on its way, opens nothing again.
+    store.apply(bySession(4, 1), 4, 0);
+    expect(store.result(job, group, "sessions", 2)).toBe("stale");
+    expect(store.result(job, group, "sessions", 0)).toBeUndefined();
+  });
+
+  test("that fell silent are forgotten, with what they cost", () => {
+    const { store, account } = createStore();
+    store.apply(bySession(1, 1), 1, 1000);
+    store.apply(remove("k"), 2, 1000);
+    store.forget(job, group, "k", 2);
+    expect(account().indexBytes).toBeGreaterThan(0);
+    store.sweep(2999, 2000);
+    expect(store.result(job, group, "sessions", 1)).toBeDefined();
+    store.sweep(3000, 2000);
+    expect(store.result(job, group, "sessions", 1)).toBeUndefined();
+    expect(account().indexBytes).toBe(0);
+  });
+});
+
+test("what is left of a key is forgotten only if nothing newer is there", () => {
+  const { store } = createStore();
+  store.apply(write("k", "one"), 1, 0);
+  store.forget(job, group, "k", 1);
+  expect(textOf(store, "k")).toBe("one");
+  store.apply(remove("k"), 2, 0);
+  store.forget(job, group, "k", 1);
+  expect(textOf(store, "k")).toBe("deleted");
+  store.forget(job, group, "k", 2);
+  expect(textOf(store, "k")).toBeUndefined();
+  store.forget(job, group, "k", 2);
+});
+
+test("names are listed in order, by prefix and from a name on, without deleted ones", () => {
+  const { store } = createStore();
+  for (const key of ["b", "a", "ab", "abc", "b\xff", "c"]) {
+    store.apply(effectOf(1, { key: Buffer.from(key, "latin1") }), 1, 0);
+  }
+  store.apply(remove("c"), 2, 0);
+  expect(store.names(job, group, "", "")).toEqual(["a", "ab", "abc", "b", "b\xff"]);
+  expect(store.names(job, group, "ab", "")).toEqual(["ab", "abc"]);
+  expect(store.names(job, group, "", "ab")).toEqual(["abc", "b", "b\xff"]);
+  expect(store.names(job, 1 as Group, "", "")).toEqual([]);
+});
+
+test("whatever effects come, the store is a map of the last ones, and all memory comes back", () => {
+  const key = fc.constantFrom("a", "b", "c", "d");
+  const move = fc.oneof(
+    fc.record({ key, value: fc.string({ maxLength: 2000 }), sequence: fc.nat(5) }),
+    fc.record({ key, value: fc.constant(undefined), sequence: fc.nat(5) }),
+  );
+  fc.assert(
+    fc.property(fc.array(move, { maxLength: 80 }), (moves) => {
+      const { store, account } = createStore();
+      const model = new Map<string, string>();
+      for (const [at, { key: name, value, sequence }] of moves.entries()) {
+        const session = { sessionSequence: sequence, sessionFloor: Math.max(0, sequence - 2) };
+        if (value === undefined) {
+          store.apply(remove(name, session), at + 1, 0);
+          store.forget(job, group, name, at + 1);
+          model.delete(name);
+        } else {
+          store.apply(write(name, value, session), at + 1, 0);
+          model.set(name, value);
+        }
+      }
+      for (const name of ["a", "b", "c", "d"]) expect(textOf(store, name)).toBe(model.get(name));
+      expect(store.names(job, group, "", "")).toEqual([...model.keys()].sort());
+      for (const name of model.keys()) {
+        store.apply(remove(name), 1000, 0);
+        store.forget(job, group, name, 1000);
+      }
+      store.sweep(10_000, 1000);
+      expect([account().liveBytes, account().indexBytes, store.count()]).toEqual([0, 0, 0]);
+    }),
+    { numRuns: 40 },
+  );
+});
