@@ -129,7 +129,7 @@ describe("strangers", () => {
   test("get the same limits back that a token lifts", async () => {
     const client = await openJob();
     const large = Buffer.alloc(100_000, 7);
-    expect(await client.send("ECHO", large)).toEqual(large);
+    expect(large.equals((await client.send("ECHO", large)) as Buffer)).toBe(true);
   });
 
   test("may call nothing that touches data", async () => {
