@@ -1,54 +1,26 @@
 /**
- * Speed of coding and of checksums on one core, hot: stripes of 1 MiB of data that stay in the cache. Mayfly and its
- * peers take turns within each round, so that a slow moment of the machine hits all of them; ratios are of medians.
+ * Speed of coding and of checksums on one core, hot: stripes of 1 MiB of data that stay in the cache. GB/s (10^9 bytes)
+ * of data; decode has p data shards lost.
  */
+import { setTimeout } from "node:timers/promises";
 import zlib from "node:zlib";
 import { createFrameChecksums, scratchBytes } from "../src/checksum/frame-checksums.ts";
 import { systemRng } from "../src/clock.ts";
 import { createStripeCodec, strideFor } from "../src/erasure/codec.ts";
-import { describeMachine, type MachineFacts } from "./machine.ts";
-
-export interface CodecBenchOptions {
-  readonly rounds: number;
-  log(line: string): void;
-}
-
-/** A median, or why there is none. */
-export type Figure = { readonly gigabytesPerSecond: number } | { readonly absent: string };
-
-export interface CodecCase {
-  readonly case: string;
-  readonly mayfly: Figure;
-  readonly peers: Record<string, Figure>;
-  /** Above 1: Mayfly is faster than that peer. Absent peers have none. */
-  readonly ratios: Record<string, number>;
-}
-
-export interface CodecReport {
-  readonly scenario: "codec";
-  readonly machine: MachineFacts;
-  readonly rounds: number;
-  readonly cases: readonly CodecCase[];
-}
-
-/** What is timed: `run` handles `bytes` of data. */
-interface Contender {
-  readonly bytes: number;
-  run(): void;
-}
-
-type Absent = { readonly absent: string };
-
-/** Another Reed-Solomon coder, for stripes of one code. ISA-L is to be added here, as a child process. */
-interface PeerCoder {
-  readonly encode: Contender;
-  readonly decode: Contender;
-}
-
-interface Peer {
-  readonly name: string;
-  coder(d: number, p: number, shardBytes: number): PeerCoder;
-}
+import { slice, unslice } from "../src/erasure/reference.ts";
+import { type CaseSpec, measureCase } from "./harness/compare.ts";
+import { describeMachine } from "./harness/machine.ts";
+import {
+  type Absent,
+  type BenchCase,
+  type BenchOptions,
+  type BenchReport,
+  isWanted,
+} from "./harness/report.ts";
+import { throughputOf, type Work } from "./harness/throughput.ts";
+import { type IsaL, loadIsaL } from "./peers/isa-l.ts";
+import { loadReedSolomonErasure } from "./peers/reed-solomon-erasure.ts";
+import type { CoderLibrary, StripeCoder } from "./peers/stripe-coder.ts";
 
 const codes = [
   [4, 1],
@@ -58,48 +30,80 @@ const codes = [
 ] as const;
 const stripeBytes = 1024 * 1024;
 const frameBytes = 16 * 1024;
-/** Long enough for the timer, short enough that contenders meet the same conditions. */
-const sampleMs = 8;
 const pageBytes = 65536;
+/** For V8's background compiler, which optimises kernels once they are seen to run often. */
+const compileMs = 100;
 
-export async function benchCodec(options: CodecBenchOptions): Promise<CodecReport> {
+/** @throws Error when ISA-L is there and codes differently; the signal's reason when it is aborted */
+export async function benchCodec(options: BenchOptions): Promise<BenchReport> {
   const machine = describeMachine();
-  const peers = [await loadWasmPeer()];
-  const cases: CodecCase[] = [];
-  const add = async (name: string, mayfly: Contender, others: Record<string, Contender | Absent>) => {
-    const result = await compare(name, options.rounds, mayfly, others);
-    options.log(describeCase(result));
-    cases.push(result);
-  };
-
-  for (const [d, p] of codes) {
-    const shardBytes = Math.floor(stripeBytes / d / 128) * 128;
-    const own = mayflyCoder(d, p, shardBytes);
-    const coders = peers.map(({ name, peer }) => ({
-      name,
-      coder: "absent" in peer ? peer : peer.coder(d, p, shardBytes),
-    }));
-    for (const operation of ["encode", "decode"] as const) {
-      const others = coders.map(
-        ({ name, coder }) => [name, "absent" in coder ? coder : coder[operation]] as const,
-      );
-      await add(`${d}+${p} ${operation}`, own[operation], Object.fromEntries(others));
-    }
-    await add(`${d}+${p} decode, new loss pattern`, own.decodeNew, {});
+  const isaL = await loadIsaL();
+  if (isPresent(isaL)) for (const [d, p] of codes) checkSameCode(isaL, d, p);
+  const peers = { "isa-l": isaL, "reed-solomon-erasure": await loadReedSolomonErasure() };
+  const cases: BenchCase[] = [];
+  for (const spec of specs(peers)) {
+    if (!isWanted(spec.name, options)) continue;
+    const { work, others } = spec.make();
+    for (let i = 0; i < 3; i++) throughputOf(work).sample();
+    await setTimeout(compileMs);
+    cases.push(await measureCase(caseOf(spec.name, work, others), options));
   }
-  const { mayfly, others } = checksumContenders();
-  await add("xxh3 16KiB frames", mayfly, others);
   return { scenario: "codec", machine, rounds: options.rounds, cases };
 }
 
-function mayflyCoder(
-  d: number,
-  p: number,
-  shardBytes: number,
-): PeerCoder & { readonly decodeNew: Contender } {
+interface Sides {
+  readonly work: Work;
+  readonly others: Readonly<Record<string, Work | Absent>>;
+}
+
+/** A case to be: its memory is taken when it is made. */
+interface Spec {
+  readonly name: string;
+  make(): Sides;
+}
+
+type Peers = Readonly<Record<string, CoderLibrary | Absent>>;
+
+function specs(peers: Peers): Spec[] {
+  const coding = codes.flatMap(([d, p]): Spec[] => [
+    { name: `${d}+${p} encode 1MiB`, make: () => codingSides("encode", d, p, peers) },
+    { name: `${d}+${p} decode 1MiB`, make: () => codingSides("decode", d, p, peers) },
+    {
+      name: `${d}+${p} decode 1MiB new loss pattern`,
+      make: () => ({ work: mayflyCoder(d, p).decodeNew, others: {} }),
+    },
+  ]);
+  return [...coding, { name: "xxh3 16KiB frames", make: checksumSides }];
+}
+
+function caseOf(name: string, work: Work, others: Sides["others"]): CaseSpec {
+  const contenders = Object.entries(others).map(
+    ([peer, other]) => [peer, "run" in other ? throughputOf(other) : other] as const,
+  );
+  return {
+    case: name,
+    compared: "gbPerSecond",
+    better: "higher",
+    mayfly: throughputOf(work),
+    peers: Object.fromEntries(contenders),
+  };
+}
+
+function codingSides(operation: "encode" | "decode", d: number, p: number, peers: Peers): Sides {
+  const others = Object.entries(peers).map(
+    ([name, peer]) => [name, isPresent(peer) ? peer.stripe(d, p, shardBytesOf(d))[operation] : peer] as const,
+  );
+  return { work: mayflyCoder(d, p)[operation], others: Object.fromEntries(others) };
+}
+
+function shardBytesOf(d: number): number {
+  return Math.floor(stripeBytes / d / 128) * 128;
+}
+
+function mayflyCoder(d: number, p: number): StripeCoder & { readonly decodeNew: Work } {
+  const shardBytes = shardBytesOf(d);
   const stride = strideFor(shardBytes);
-  const pages = Math.ceil((stride * (d + p)) / pageBytes);
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+  const memory = memoryOf(stride * (d + p));
   for (let i = 0; i < d; i++) new Uint8Array(memory.buffer, i * stride).set(systemRng.bytes(shardBytes));
   const codec = createStripeCodec(d, p, memory, { specializeAfterBytes: 0, warmBytes: 0 });
   const generic = createStripeCodec(d, p, memory, { specializeAfterBytes: Number.POSITIVE_INFINITY });
@@ -114,115 +118,55 @@ function mayflyCoder(
   };
 }
 
-/** The package copies the stripe into its own memory and back: that is its interface, so it is part of the figure. */
-async function loadWasmPeer(): Promise<{ name: string; peer: Peer | Absent }> {
-  const name = "reed-solomon-erasure";
-  try {
-    const { ReedSolomonErasure } = await import("@subspace/reed-solomon-erasure.wasm");
-    const coder = await ReedSolomonErasure.fromCurrentDirectory();
-    const checked = (result: number): void => {
-      if (result !== ReedSolomonErasure.RESULT_OK) throw new Error(`${name} answered ${result}`);
-    };
-    return {
-      name,
-      peer: {
-        name,
-        coder(d, p, shardBytes) {
-          const shards = new Uint8Array((d + p) * shardBytes);
-          shards.set(systemRng.bytes(d * shardBytes));
-          const present = Array.from({ length: d + p }, (_, i) => i >= p);
-          const bytes = d * shardBytes;
-          return {
-            encode: { bytes, run: () => checked(coder.encode(shards, d, p)) },
-            decode: { bytes, run: () => checked(coder.reconstruct(shards, d, p, [...present])) },
-          };
-        },
-      },
-    };
-  } catch (error) {
-    return { name, peer: { absent: error instanceof Error ? error.message : String(error) } };
-  }
+/**
+ * What is compared must do the same: ISA-L's parity of the bytes is Mayfly's once bits are moved (src/erasure/reference.ts
+ * says how), and its decoding gives the lost bytes back. Small shards do: moving bits is slow.
+ */
+function checkSameCode(isaL: IsaL, d: number, p: number): void {
+  const shardBytes = 1024;
+  const theirs = isaL.stripe(d, p, shardBytes);
+  const stride = strideFor(shardBytes);
+  const memory = memoryOf(stride * (d + p));
+  const ours = (i: number): Uint8Array => new Uint8Array(memory.buffer, i * stride, shardBytes);
+  for (let i = 0; i < d; i++) ours(i).set(slice(theirs.shard(i)));
+  createStripeCodec(d, p, memory).encode(0, stride, shardBytes);
+  const differs = (i: number): boolean => Buffer.compare(unslice(ours(i)), theirs.shard(i)) !== 0;
+  for (let i = 0; i < p; i++) theirs.shard(i).fill(0);
+  theirs.decode.run();
+  const wrong = Array.from({ length: d + p }, (_, i) => i).filter(differs);
+  if (wrong.length === 0) return;
+  throw new Error(`ISA-L codes ${d}+${p} differently in shards ${wrong.join(", ")}; they cannot be compared`);
 }
 
-function checksumContenders(): { mayfly: Contender; others: Record<string, Contender | Absent> } {
+function checksumSides(): Sides {
   const sumsAt = scratchBytes;
   const at = sumsAt + 8 * (stripeBytes / frameBytes);
-  const pages = Math.ceil((at + stripeBytes) / pageBytes);
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+  const memory = memoryOf(at + stripeBytes);
   const data = Buffer.from(memory.buffer, at, stripeBytes);
   data.set(systemRng.bytes(stripeBytes));
+  const copy = Buffer.alloc(stripeBytes);
   const checksums = createFrameChecksums(memory, 0);
   checksums.prewarm();
   const crcFrames = (): void => {
     for (let i = 0; i < stripeBytes; i += frameBytes) zlib.crc32(data.subarray(i, i + frameBytes));
   };
   return {
-    mayfly: { bytes: stripeBytes, run: () => checksums.hashFrames(at, stripeBytes, frameBytes, sumsAt) },
+    work: { bytes: stripeBytes, run: () => checksums.hashFrames(at, stripeBytes, frameBytes, sumsAt) },
     others: {
-      // From Node 20.15 and 22.2 on.
-      "zlib crc32":
+      "zlib-crc32":
         typeof zlib.crc32 === "function"
           ? { bytes: stripeBytes, run: crcFrames }
-          : { absent: "not in this Node" },
+          : { absent: `Node ${process.version} has no zlib.crc32; use 20.15, 22.2 or newer` },
+      memcpy: { bytes: stripeBytes, run: () => void data.copy(copy) },
     },
   };
 }
 
-async function compare(
-  name: string,
-  rounds: number,
-  mayfly: Contender,
-  others: Record<string, Contender | Absent>,
-): Promise<CodecCase> {
-  const entries: [string, Contender | Absent][] = [["mayfly", mayfly], ...Object.entries(others)];
-  const samples = new Map(entries.map(([key]) => [key, [] as number[]]));
-  // Once unmeasured, and time for V8's background compiler.
-  for (const [, contender] of entries) if (!("absent" in contender)) sample(contender);
-  await new Promise((resolve) => setTimeout(resolve, 50));
-  for (let round = 0; round < rounds; round++) {
-    for (const [key, contender] of entries) {
-      if (!("absent" in contender)) samples.get(key)!.push(sample(contender));
-    }
-  }
-  const figure = ([key, contender]: [string, Contender | Absent]): Figure =>
-    "absent" in contender ? contender : { gigabytesPerSecond: round2(median(samples.get(key)!)) };
-  const own = median(samples.get("mayfly")!);
-  const present = entries.slice(1).filter(([, contender]) => !("absent" in contender));
-  return {
-    case: name,
-    mayfly: { gigabytesPerSecond: round2(own) },
-    peers: Object.fromEntries(entries.slice(1).map((entry) => [entry[0], figure(entry)])),
-    ratios: Object.fromEntries(present.map(([key]) => [key, round2(own / median(samples.get(key)!))])),
-  };
+function memoryOf(bytes: number): WebAssembly.Memory {
+  const pages = Math.ceil(bytes / pageBytes);
+  return new WebAssembly.Memory({ initial: pages, maximum: pages });
 }
 
-/** GB/s (10^9 bytes) over at least `sampleMs`. */
-function sample({ bytes, run }: Contender): number {
-  const start = performance.now();
-  let runs = 0;
-  let elapsedMs = 0;
-  do {
-    run();
-    runs++;
-    elapsedMs = performance.now() - start;
-  } while (elapsedMs < sampleMs);
-  return (runs * bytes) / elapsedMs / 1e6;
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
-}
-
-function round2(value: number): number {
-  return Math.round(value * 100) / 100;
-}
-
-function describeCase({ case: name, mayfly, peers, ratios }: CodecCase): string {
-  const text = (figure: Figure): string =>
-    "absent" in figure ? `absent (${figure.absent})` : `${figure.gigabytesPerSecond.toFixed(1)} GB/s`;
-  const others = Object.entries(peers).map(
-    ([peer, figure]) => `, ${peer} ${text(figure)}${peer in ratios ? ` (${ratios[peer]}x)` : ""}`,
-  );
-  return `${name}: mayfly ${text(mayfly)}${others.join("")}`;
+function isPresent<Library extends object>(library: Library | Absent): library is Library {
+  return !("absent" in library);
 }

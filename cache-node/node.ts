@@ -2,6 +2,7 @@
 import type { KeyObject } from "node:crypto";
 import net from "node:net";
 import { ControllerClient } from "../client/controller-client.ts";
+import type { Argument } from "../client/transport/connection.ts";
 import { startDeadline } from "../client/transport/deadline.ts";
 import { FleetView } from "../client/transport/fleet-view.ts";
 import { NodePool } from "../client/transport/node-pool.ts";
@@ -12,6 +13,7 @@ import { type NodeId, nodeId } from "../src/ids.ts";
 import { formatEpoch } from "../src/placement/epoch.ts";
 import { encodeMap } from "../src/placement/map-codec.ts";
 import type { FleetMap } from "../src/placement/types.ts";
+import { effectsBatch } from "../src/wire/cell.ts";
 import type { HeartbeatReply, HeartbeatRequest, JobTable } from "../src/wire/control-api.ts";
 import { BackupCells } from "./cells/backup-cells.ts";
 import { CellWaits } from "./cells/cell-waits.ts";
@@ -230,7 +232,7 @@ class Node implements CacheNode {
   }
 
   #openLink(backup: NodeId, wanted: BackupLinkOptions["wanted"]): BackupLink {
-    const request = async (name: string, args: readonly (string | Uint8Array)[]): Promise<void> => {
+    const request = async (name: string, args: readonly Argument[]): Promise<void> => {
       const entry = this.#core.view.node(backup);
       if (entry === undefined) throw new MayflyError("NODE_UNREACHABLE", `node ${backup} is not in the map.`);
       const deadline = startDeadline(
@@ -244,7 +246,7 @@ class Node implements CacheNode {
     return new BackupLink({
       clock: this.#options.clock,
       wanted,
-      send: (batch) => request("MF.REPLICATE", [formatEpoch(this.#core.view.epoch), batch]),
+      send: (encoded) => request("MF.REPLICATE", [this.#core.view.epochText, effectsBatch(encoded)]),
       onFailure: (error) => {
         // One of the two has an older map: give ours, and ask for a newer one.
         if (error.code !== "MOVED" || this.#encoded === undefined) return;

@@ -86,7 +86,7 @@ function openJob(ticket: Ticket, stripeMemoryBytes: number): Job {
     seeds: ticket.seeds,
     pool: () => pool,
     askController: (after, deadline) =>
-      controllerOf().map(after, Math.max(1, Math.min(2000, leftMs(deadline))), deadline.signal),
+      controllerOf().map(after, Math.max(1, Math.min(2000, leftMs(deadline)))),
   });
   const pool: NodePool = new NodePool({
     clock: systemClock,

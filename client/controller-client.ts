@@ -33,9 +33,9 @@ export class ControllerClient {
   }
 
   /** The encoded map if it is newer than `after`. */
-  async map(after: Epoch, timeoutMs: number, signal?: AbortSignal): Promise<Uint8Array | undefined> {
+  async map(after: Epoch, timeoutMs: number): Promise<Uint8Array | undefined> {
     const path = `/v1/map?after=${formatEpoch(after)}`;
-    const { status, bytes } = await this.#http.bytes({ method: "GET", path, timeoutMs, signal });
+    const { status, bytes } = await this.#http.bytes({ method: "GET", path, timeoutMs });
     return status === 204 ? undefined : bytes;
   }
 

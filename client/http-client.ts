@@ -10,7 +10,6 @@ export interface HttpRequest {
   readonly body?: unknown;
   readonly token?: string;
   readonly timeoutMs: number;
-  readonly signal?: AbortSignal | undefined;
 }
 
 const replyBytesMax = 64 * 1024 * 1024;
@@ -66,10 +65,7 @@ export class HttpClient {
       };
       const outgoing = http.request(
         new URL(request.path, this.#base),
-        {
-          ...{ method: request.method, headers, agent: this.#agent },
-          ...(request.signal && { signal: request.signal }),
-        },
+        { method: request.method, headers, agent: this.#agent },
         (incoming) => {
           collect(incoming).then((bytes) => {
             cancelTimer();

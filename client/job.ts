@@ -116,7 +116,10 @@ export class Job {
     if (from instanceof Ref && !from.inline) return readObject(context, from, range, into, deadline);
     for (;;) {
       const cell = await this.#cell(from, deadline, waitMs);
-      if (cell.kind === "bytes") return copyRange(cell.value, range, into);
+      if (cell.kind === "bytes") {
+        // Nobody else has the memory it was received in.
+        return range === undefined && into === undefined ? cell.value : copyRange(cell.value, range, into);
+      }
       try {
         return await readObject(context, refIn(cell), range, into, deadline);
       } catch (thrown) {
@@ -248,7 +251,7 @@ export class Job {
         `waitMs is ${waitMs}; it must be from 0 to ${waitMsMax} (14.5 minutes).`,
       );
     }
-    const name = `${what}(${subject instanceof Ref ? "ref" : printable(subject)})`;
+    const name = (): string => `${what}(${subject instanceof Ref ? "ref" : printable(subject)})`;
     const timeoutMs = options.timeoutMs ?? timeoutMsDefault + waitMs;
     return startDeadline(this.#context.clock, timeoutMs, options.signal, name);
   }

@@ -4,7 +4,6 @@
  */
 import { MayflyError } from "../src/errors.ts";
 import type { Group } from "../src/ids.ts";
-import { formatEpoch } from "../src/placement/epoch.ts";
 import { groupOf } from "../src/placement/groups.ts";
 import type { FleetMap, NodeEntry } from "../src/placement/types.ts";
 import type { RespValue } from "../src/wire/resp-value.ts";
@@ -34,10 +33,10 @@ export async function askRow(
   let last: unknown;
   for (;;) {
     checkDeadline(deadline, last);
-    const map = await context.view.ready(deadline);
+    const map = context.view.current ?? (await context.view.ready(deadline));
     try {
       const member = memberFor(map, context, group, access);
-      return await send(context.pool.connection(member, "small"), formatEpoch(map.epoch));
+      return await send(context.pool.connection(member, "small"), context.view.epochText);
     } catch (thrown) {
       const error = MayflyError.from(thrown);
       if (!worthRetrying(error)) throw error;
@@ -58,9 +57,9 @@ export function worthRetrying(error: MayflyError): boolean {
 /** The member of the group's row to ask: the primary, or for reads a backup of a dead one. */
 export function memberFor(map: FleetMap, context: ClientContext, group: Group, access: Access): NodeEntry {
   const row = map.rows[group];
-  const members = (row?.nodes ?? []).map((id) => context.view.node(id));
-  const primary = members[0];
+  const primary = row?.nodes[0] === undefined ? undefined : context.view.node(row.nodes[0]);
   if (primary !== undefined && primary.state !== "dead") return primary;
+  const members = (row?.nodes ?? []).map((id) => context.view.node(id));
   if (access === "read") {
     const backup = members.find((member) => member !== undefined && member.state !== "dead");
     if (backup !== undefined) return backup;

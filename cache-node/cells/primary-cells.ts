@@ -59,14 +59,26 @@ export class PrimaryCells {
     this.#options = options;
   }
 
-  /** Sets the key to bytes or a ref; resolves with the version once it is on all members. */
-  async set(mutation: Mutation, kind: "bytes" | "ref", value: Uint8Array, ttlMs: number): Promise<string> {
+  /**
+   * Sets the key to bytes or a ref. The version, at once or when it is on all members. The value's memory may change
+   * afterwards, the key's may not.
+   */
+  set(
+    mutation: Mutation,
+    kind: "bytes" | "ref",
+    value: Uint8Array,
+    ttlMs: number,
+  ): Version | Promise<Version> {
     // No await between looking and logging: what was looked at would change in between.
     const group = groupOf(mutation.key);
     const known = this.#repetition(mutation, group);
-    if (known !== undefined) return formatVersion((await known).version);
+    if (known !== undefined) return known.then(({ version }) => version);
     const failed = this.#failedCondition(mutation, group);
-    if (failed !== undefined) throw await failed;
+    if (failed !== undefined) {
+      return failed.then((error) => {
+        throw error;
+      });
+    }
     this.#options.checkQuota(mutation.job, value.length);
     const valueBytesMax = kind === "ref" ? refBytesMax : inlineBytesMax;
     if (value.length > valueBytesMax) {
@@ -75,7 +87,7 @@ export class PrimaryCells {
     }
     if (kind === "ref") this.#checkRef(mutation.job, group, mutation.key, decodeRef(value));
     const expiresAtMs = ttlMs === 0 ? 0 : this.#options.clock.wallMs() + ttlMs;
-    return formatVersion(await this.#log(mutation, group, kind, value, expiresAtMs));
+    return this.#log(mutation, group, kind, value, expiresAtMs);
   }
 
   /** True if there was something. */
@@ -157,7 +169,8 @@ export class PrimaryCells {
     if (cell === undefined || cell.block === undefined) return undefined;
     if (cell.expiresAtMs === 0 || cell.expiresAtMs > clock.wallMs()) return cell;
     const nobody = { job, session: "\0".repeat(8), sequence: 0, floor: 0, key, condition: "" };
-    void this.#log(nobody, group, "expired", new Uint8Array(0), 0).catch(() => undefined);
+    const logged = this.#log(nobody, group, "expired", new Uint8Array(0), 0);
+    if (logged instanceof Promise) logged.catch(() => undefined);
     return undefined;
   }
 
@@ -223,30 +236,29 @@ export class PrimaryCells {
     }
   }
 
-  /** A ref that is committed anew, with other nodes perhaps, still names its shards. */
-  #freeReplaced(job: JobNumber, replaced: Buffer | undefined, by: Effect): void {
-    if (replaced === undefined) return;
-    const ref = decodeRef(replaced);
-    if (by.kind === "ref" && decodeRef(by.value).object === ref.object) return;
-    this.#options.freeObject(job, ref);
-  }
-
-  async #log(
+  /** Applies an effect and sends it to the backups. Its version, at once or when it is on all members. */
+  #log(
     mutation: Mutation,
     group: Group,
     kind: EffectKind,
     value: Uint8Array,
     expiresAtMs: number,
-  ): Promise<Version> {
+  ): Version | Promise<Version> {
     const { logs, rows, cells, clock } = this.#options;
     const row = rows.asPrimary(group);
     const log = logs.of(group);
     const { job, key, session } = mutation;
     const effect: Effect = {
-      ...{ group, job, session, kind, key, value, expiresAtMs },
+      group,
       version: logs.nextVersion(group, row.generation),
+      job,
+      session,
       sessionSequence: mutation.sequence,
       sessionFloor: mutation.floor,
+      kind,
+      expiresAtMs,
+      key,
+      value,
     };
     const applied = cells.apply(effect, log.position + 1, clock.wallMs());
     if (applied === undefined) {
@@ -257,10 +269,19 @@ export class PrimaryCells {
     const position = logs.append(effect);
     if (expiresAtMs > 0) this.#due.add(expiresAtMs, { job, key, position });
     if (kind === "expired") this.#due.add(clock.wallMs() + expiredKeptMs, { job, key, position });
-    await this.#committed(group, position);
-    this.#freeReplaced(job, applied.replacedRef, effect);
-    if (kind === "deleted") cells.forget(job, group, cellName(key), position);
-    this.#options.waits.fire(job, cellName(key));
-    return effect.version;
+    const replacedRef = isSameObject(kind, value, applied.replacedRef) ? undefined : applied.replacedRef;
+    const { version } = effect;
+    const finish = (): Version => {
+      if (replacedRef !== undefined) this.#options.freeObject(job, decodeRef(replacedRef));
+      if (kind === "deleted") cells.forget(job, group, cellName(key), position);
+      this.#options.waits.fire(job, cellName(key));
+      return version;
+    };
+    return position <= log.committed ? finish() : this.#committed(group, position).then(finish);
   }
+}
+
+/** A ref that is committed anew, with other nodes perhaps, still names its shards. */
+function isSameObject(kind: EffectKind, value: Uint8Array, replaced: Uint8Array | undefined): boolean {
+  return replaced !== undefined && kind === "ref" && decodeRef(value).object === decodeRef(replaced).object;
 }

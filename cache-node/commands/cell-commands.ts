@@ -1,10 +1,10 @@
 /** MF.CELL.*: reading, waiting for, writing, deleting and listing cells, and aborting objects. */
 import { MayflyError } from "../../src/errors.ts";
-import type { Group } from "../../src/ids.ts";
+import type { Group, JobNumber } from "../../src/ids.ts";
 import { compareEpochs, parseEpoch } from "../../src/placement/epoch.ts";
 import { groupCount, groupOf } from "../../src/placement/groups.ts";
 import { decodeRef, keyBytesMax } from "../../src/wire/ref.ts";
-import { formatVersion, parseVersion } from "../../src/wire/version.ts";
+import { formatVersion, parseVersion, type Version } from "../../src/wire/version.ts";
 import type { Mutation } from "../cells/primary-cells.ts";
 import type { NodeCore } from "../node-core.ts";
 import { type Call, type Command, jobOf, numberArg, textArg } from "../server/call.ts";
@@ -27,16 +27,36 @@ export function cellCommands(core: NodeCore): readonly Command[] {
 }
 
 /** `MF.CELL.GET tag epoch waitMs key` -> `[version, kind, ttl left or -1, value]`, or null */
-async function get(core: NodeCore, call: Call): Promise<void> {
+function get(core: NodeCore, call: Call): void | Promise<void> {
   const job = jobOf(call);
   const waitMs = numberArg(call, 3, waitMsMax, "waitMs");
-  const key = keyArg(call, 4);
+  const key = checkedKey(call.args[4]!);
+  core.jobs.touch(job);
+  const { cell, ready } = core.primary.read(job, key);
+  if (ready !== undefined || (waitMs > 0 && isWaitedFor(cell))) {
+    return getLater(core, call, job, Buffer.from(key), waitMs);
+  }
+  replyCell(core, call, cell);
+}
+
+/** Nothing is there, and nothing was there lately: a read that may wait does. */
+function isWaitedFor(cell: Cell | undefined): boolean {
+  return cell?.block === undefined && cell?.kind !== "expired";
+}
+
+async function getLater(
+  core: NodeCore,
+  call: Call,
+  job: JobNumber,
+  key: Buffer,
+  waitMs: number,
+): Promise<void> {
   const untilMs = core.clock.now() + waitMs;
   for (;;) {
     core.jobs.touch(job);
     const { cell, ready } = core.primary.read(job, key);
     const leftMs = untilMs - core.clock.now();
-    if (cell?.block === undefined && cell?.kind !== "expired" && leftMs > 0) {
+    if (isWaitedFor(cell) && leftMs > 0) {
       await new Promise<void>((resolve, reject) => {
         core.waits.add(job, groupOf(key), cellName(key), leftMs, (error) =>
           error ? reject(error) : resolve(),
@@ -69,13 +89,14 @@ function replyCell(core: NodeCore, call: Call, cell: Cell | undefined): void {
     writer.simple(formatVersion(cell.version));
     writer.simple(cell.kind);
     writer.integer(cell.expiresAtMs === 0 ? -1 : Math.max(0, cell.expiresAtMs - core.clock.wallMs()));
-    // Copied: a cell may be freed while it is sent.
-    writer.bulk(Buffer.from(cell.block.view()));
+    writer.bulk(cell.block.view());
+    // The largest cells are sent from where they are, and may be freed meanwhile.
+    call.connection.pinUntilSent(cell.block);
   });
 }
 
 /** `MF.CELL.SET tag epoch session sequence floor condition ttlMs kind key value` -> version */
-async function set(core: NodeCore, call: Call): Promise<void> {
+function set(core: NodeCore, call: Call): void | Promise<void> {
   const ttlMs = numberArg(call, 7, ttlMsMax, "ttlMs");
   const kind = textArg(call, 8);
   if (kind !== "bytes" && kind !== "ref") {
@@ -85,9 +106,10 @@ async function set(core: NodeCore, call: Call): Promise<void> {
     );
   }
   const mutation = mutationOf(core, call, 6, 9);
-  const value = Buffer.from(call.args[10]!);
-  const version = await core.primary.set(mutation, kind, value, ttlMs);
-  call.reply((writer) => writer.simple(version));
+  const version = core.primary.set(mutation, kind, call.args[10]!, ttlMs);
+  const reply = (made: Version): void => call.reply((writer) => writer.simple(formatVersion(made)));
+  if (version instanceof Promise) return version.then(reply);
+  reply(version);
 }
 
 /** `MF.CELL.DEL tag epoch session sequence floor condition key` -> 1 if there was something, else 0 */
@@ -171,16 +193,22 @@ function mutationOf(core: NodeCore, call: Call, conditionAt: number | undefined,
   const condition = conditionAt === undefined ? "" : textArg(call, conditionAt);
   if (condition !== "" && condition !== "absent") parseVersion(condition);
   return {
-    ...{ job, session, condition },
+    job,
+    session,
     sequence: numberArg(call, 4, word, "session sequence"),
     floor: numberArg(call, 5, word, "session floor"),
     key: keyArg(call, keyAt),
+    condition,
   };
 }
 
+/** A copy, which outlives the handler. */
 function keyArg(call: Call, at: number): Buffer {
-  const key = call.args[at]!;
-  if (key.length >= 1 && key.length <= keyBytesMax) return Buffer.from(key);
+  return Buffer.from(checkedKey(call.args[at]!));
+}
+
+function checkedKey(key: Buffer): Buffer {
+  if (key.length >= 1 && key.length <= keyBytesMax) return key;
   throw new MayflyError(
     "INVALID_ARGUMENT",
     `A key has 1 to ${keyBytesMax} bytes; this one has ${key.length}.`,

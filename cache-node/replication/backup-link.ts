@@ -1,24 +1,27 @@
 /**
- * The stream of effects from this primary to one backup, in order and pipelined: what is logged in one tick goes in
- * one request. After a failure everything that is not acknowledged and still wanted is sent again; the backup skips
- * what it has.
+ * The stream of effects from this primary to one backup, in order and pipelined: what is logged in one turn of the
+ * event loop goes in one request. After a failure everything that is not acknowledged and still wanted is sent
+ * again; the backup skips what it has.
  */
 import type { Clock } from "../../src/clock.ts";
+import { atEndOfTurn } from "../../src/end-of-turn.ts";
 import { MayflyError } from "../../src/errors.ts";
-import { type Effect, effectsPerBatchMax, encodeEffects } from "../../src/wire/cell.ts";
+import type { Group } from "../../src/ids.ts";
+import { effectsPerBatchMax } from "../../src/wire/cell.ts";
 
 export interface LoggedEffect {
-  readonly effect: Effect;
+  readonly group: Group;
+  readonly encoded: Uint8Array;
   /** Called when the backup has it. */
   readonly acknowledged: () => void;
 }
 
 export interface BackupLinkOptions {
   readonly clock: Clock;
-  /** Sends one batch; rejects when the backup did not take it. */
-  readonly send: (batch: Uint8Array) => Promise<void>;
-  /** Whether the backup is still to have an effect: rows change. */
-  readonly wanted: (effect: Effect) => boolean;
+  /** Sends encoded effects in one batch; rejects when the backup did not take it. */
+  readonly send: (encoded: readonly Uint8Array[]) => Promise<void>;
+  /** Whether the backup is still to have the effects of a group: rows change. */
+  readonly wanted: (group: Group) => boolean;
   /** Told of each failure, so that an older or newer map can be exchanged. */
   readonly onFailure: (error: MayflyError) => void;
 }
@@ -36,6 +39,10 @@ export class BackupLink {
   #failed = false;
   #scheduled = false;
   #closed = false;
+  readonly #pumpNow = (): void => {
+    this.#scheduled = false;
+    this.#pump();
+  };
 
   constructor(options: BackupLinkOptions) {
     this.#options = options;
@@ -50,10 +57,7 @@ export class BackupLink {
     this.#queue.push(logged);
     if (this.#scheduled) return;
     this.#scheduled = true;
-    process.nextTick(() => {
-      this.#scheduled = false;
-      this.#pump();
-    });
+    atEndOfTurn(this.#pumpNow);
   }
 
   close(): void {
@@ -71,7 +75,7 @@ export class BackupLink {
       const batch = this.#nextBatch();
       this.#sent += batch.length;
       this.#inFlight += 1;
-      this.#options.send(encodeEffects(batch.map(({ effect }) => effect))).then(
+      this.#options.send(batch.map(({ encoded }) => encoded)).then(
         () => this.#succeeded(batch),
         (error: unknown) => this.#sendFailed(MayflyError.from(error)),
       );
@@ -82,8 +86,7 @@ export class BackupLink {
     let bytes = 0;
     let end = this.#sent;
     while (end < this.#queue.length && end - this.#sent < effectsPerBatchMax && bytes < batchBytesMax) {
-      const { key, value } = this.#queue[end++]!.effect;
-      bytes += key.length + value.length;
+      bytes += this.#queue[end++]!.encoded.length;
     }
     return this.#queue.slice(this.#sent, end);
   }
@@ -115,7 +118,7 @@ export class BackupLink {
       this.#options.clock.after(retryMs, () => {
         this.#failed = false;
         this.#sent = 0;
-        this.#queue = this.#queue.filter(({ effect }) => this.#options.wanted(effect));
+        this.#queue = this.#queue.filter(({ group }) => this.#options.wanted(group));
         this.#pump();
       });
     }

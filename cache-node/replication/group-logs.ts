@@ -2,7 +2,7 @@
 import type { Group, NodeId } from "../../src/ids.ts";
 import { groupCount } from "../../src/placement/groups.ts";
 import type { FleetMap } from "../../src/placement/types.ts";
-import type { Effect } from "../../src/wire/cell.ts";
+import { type Effect, encodeEffect } from "../../src/wire/cell.ts";
 import type { Version } from "../../src/wire/version.ts";
 import type { BackupLink } from "./backup-link.ts";
 import { GroupLog } from "./group-log.ts";
@@ -15,8 +15,8 @@ interface GroupState {
   backups: readonly NodeId[];
 }
 
-/** `wanted` says whether the backup is still to have an effect. */
-export type OpenLink = (backup: NodeId, wanted: (effect: Effect) => boolean) => BackupLink;
+/** `wanted` says whether the backup is still to have the effects of a group. */
+export type OpenLink = (backup: NodeId, wanted: (group: Group) => boolean) => BackupLink;
 
 export class GroupLogs {
   readonly #self: () => NodeId;
@@ -46,13 +46,17 @@ export class GroupLogs {
     return { generation, sequence: state.sequence + 1 };
   }
 
-  /** Logs an effect that was applied here; returns its position. */
+  /** Logs an effect that was applied here; returns its position. Keeps nothing of the effect's memory. */
   append(effect: Effect): number {
     const state = this.#groups[effect.group]!;
     state.sequence = effect.version.sequence;
     const position = state.log.append();
+    if (state.backups.length === 0) return position;
+    const { group } = effect;
+    const encoded = encodeEffect(effect);
     for (const backup of state.backups) {
-      this.#links.get(backup)?.push({ effect, acknowledged: () => state.log.acknowledge(backup, position) });
+      const acknowledged = (): void => state.log.acknowledge(backup, position);
+      this.#links.get(backup)?.push({ group, encoded, acknowledged });
     }
     return position;
   }
@@ -73,7 +77,7 @@ export class GroupLogs {
     }
     for (const backup of wanted) {
       if (this.#links.has(backup)) continue;
-      const isBackupOf = ({ group }: Effect): boolean => this.#groups[group]!.backups.includes(backup);
+      const isBackupOf = (group: Group): boolean => this.#groups[group]!.backups.includes(backup);
       this.#links.set(backup, this.#openLink(backup, isBackupOf));
     }
     for (const [backup, link] of this.#links) {

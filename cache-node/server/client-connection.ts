@@ -3,6 +3,7 @@ import type net from "node:net";
 import { DirectReceiver } from "../../client/transport/direct-socket.ts";
 import type { TokenClaims } from "../../src/auth/token.ts";
 import type { Clock } from "../../src/clock.ts";
+import { atEndOfTurn } from "../../src/end-of-turn.ts";
 import { MayflyError } from "../../src/errors.ts";
 import {
   type BodyTarget,
@@ -45,6 +46,8 @@ const unsentBytesMax = 32 * 1024 * 1024;
 const repliesOwedMax = 100_000;
 /** How long a client that was told goodbye may take to close its side. */
 const lingerMs = 1000;
+/** Longer than any name: a longer one is unknown anyhow. */
+const commandNameBytesMax = 64;
 /** Shared, so that an idle connection holds no buffer. */
 const writeBuffers = new WriteBufferPool();
 
@@ -59,6 +62,7 @@ export class ClientConnection implements CallConnection, CommandHandler {
   #claims: TokenClaims | undefined;
   #pins: Block[] = [];
   #flushing = false;
+  readonly #flushNow = (): void => this.#flush();
   #ending = false;
   #closed = false;
   #pendingTagged = 0;
@@ -90,7 +94,7 @@ export class ClientConnection implements CallConnection, CommandHandler {
       this.#takeBack(bodies);
       return;
     }
-    const command = this.#options.commands.get(commandName(args[0]!));
+    const command = this.#commandOf(args[0]!);
     const tag = command?.tagged === true ? tagOf(args[1]) : 0;
     const reply = tag === undefined || tag === 0 ? this.#queue.next() : this.#taggedReply(tag);
     const call: Call = { args, bodies, connection: this, reply };
@@ -136,6 +140,12 @@ export class ClientConnection implements CallConnection, CommandHandler {
 
   close(): void {
     this.#socket.destroy();
+  }
+
+  /** Names are mostly written in capitals; those that are not are found, too. */
+  #commandOf(name: Buffer): Command | undefined {
+    const text = name.toString("latin1", 0, commandNameBytesMax);
+    return this.#options.commands.get(text) ?? this.#options.commands.get(text.toUpperCase());
   }
 
   #takeBack(bodies: readonly CommandBody[]): void {
@@ -213,7 +223,7 @@ export class ClientConnection implements CallConnection, CommandHandler {
   #scheduleFlush(): void {
     if (this.#flushing) return;
     this.#flushing = true;
-    process.nextTick(() => this.#flush());
+    atEndOfTurn(this.#flushNow);
   }
 
   #flush(): void {
@@ -265,13 +275,14 @@ function unpinAll(pins: readonly Block[]): void {
 
 /** 0: the reply is a plain one, in the order of commands. Undefined: no tag. */
 function tagOf(bytes: Buffer | undefined): number | undefined {
-  const text = bytes?.toString("latin1", 0, 17) ?? "";
-  const tag = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+  if (bytes === undefined || bytes.length === 0 || bytes.length > 16) return undefined;
+  let tag = 0;
+  for (let i = 0; i < bytes.length; i++) {
+    const digit = bytes[i]! - 48;
+    if (digit < 0 || digit > 9) return undefined;
+    tag = tag * 10 + digit;
+  }
   return Number.isSafeInteger(tag) ? tag : undefined;
-}
-
-function commandName(bytes: Buffer): string {
-  return bytes.toString("latin1").toUpperCase();
 }
 
 function unknownCommand(name: Buffer): MayflyError {

@@ -4,7 +4,7 @@
  * between the steps.
  */
 import type { JobLog } from "./job-log.ts";
-import { freeBytesOf, type Ledger } from "./ledger.ts";
+import { freeBytesOf, type Ledger, segmentRoomBytesOf } from "./ledger.ts";
 import type { Segment } from "./segment.ts";
 import type { Segments } from "./segments.ts";
 import type { Slabs } from "./slabs.ts";
@@ -57,7 +57,7 @@ export function createCleaner(
     for (const slab of slabs.all) {
       for (const window of windowsOf(segments.inSlab(slab), windowBytes)) {
         const spareBytes = Math.max(0, windowBytes - window.ownedBytes);
-        if (window.pins > 0 || window.liveBytes > freeBytesOf(ledger) - spareBytes) continue;
+        if (window.pins > 0 || window.liveBytes > segmentRoomBytesOf(ledger) - spareBytes) continue;
         if (window.liveBytes < bestLiveBytes) {
           best = window.segments;
           bestLiveBytes = window.liveBytes;
@@ -88,7 +88,7 @@ export function createCleaner(
 
   return {
     stepForNeed(neededBytes, windowBytes, maxWork) {
-      const enoughInPieces = freeBytesOf(ledger) - neededBytes >= ledger.reserveBytes;
+      const enoughInPieces = segmentRoomBytesOf(ledger) - neededBytes >= ledger.reserveBytes;
       if (emptying.length === 0 && enoughInPieces) startEmptying(windowBytes);
       return emptyingStep(maxWork) || cleanHoles(maxWork, true);
     },

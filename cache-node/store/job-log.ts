@@ -6,9 +6,9 @@
  */
 import { link, type Run, relink, runFrom, unlink } from "./block-list.ts";
 import { Block, footprint, type Segment, type SegmentOwner } from "./segment.ts";
-import { segmentBytesFor, segmentBytesMax, segmentBytesMin } from "./segments.ts";
+import { segmentBytesFor, segmentBytesMax, segmentBytesMin, segmentBytesWithin } from "./segments.ts";
 
-/** Largest block: 16 MiB. */
+/** Largest block: 16 MiB and the checksums of that much. */
 export const blockBytesMax: number = segmentBytesMax;
 /** What a copy, and each block in it, costs beyond the bytes, in bytes of copying: bounds steps over small blocks. */
 const runOverheadBytes = 512;
@@ -208,8 +208,8 @@ export class JobLog implements SegmentOwner {
 
   #openFor(bytes: number): Segment | undefined {
     // A quarter of what the job has: small jobs stay small, large ones have few segments.
-    const grown = 2 ** Math.floor(Math.log2(this.ownedBytes / 4 || 1));
-    const wantedBytes = Math.max(segmentBytesFor(bytes), Math.min(this.#segmentBytesLimit, grown));
+    const grownBytes = segmentBytesWithin(this.ownedBytes / 4);
+    const wantedBytes = Math.max(segmentBytesFor(bytes), Math.min(this.#segmentBytesLimit, grownBytes));
     const segment = this.#source.acquire(this, bytes, wantedBytes);
     // Without a segment, cleaning may still have made room.
     return segment === undefined ? this.roomFor(bytes) : this.#adopt(segment);

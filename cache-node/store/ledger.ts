@@ -9,7 +9,7 @@
  */
 export interface Ledger {
   readonly limitBytes: number;
-  /** Free memory that only cleaning may use: it needs somewhere to copy to, and gives back more than it takes. */
+  /** Room for segments that only cleaning may use: it needs somewhere to copy to, and gives back more than it takes. */
   readonly reserveBytes: number;
   /** Segments owned by jobs, those of ended jobs that are still pinned included. */
   segmentBytes: number;
@@ -19,6 +19,8 @@ export interface Ledger {
   indexRoomBytes: number;
   /** Slab memory that the machine has given us. */
   touchedBytes: number;
+  /** What the V8 heap had taken beyond its share when it was measured last: slabs must not touch this much either. */
+  heapExcessBytes: number;
   /** Ever freed: blocks and segments. Only its growth means something: cleaning may now gain. */
   freedBytes: number;
 }
@@ -30,7 +32,7 @@ export function createLedger(limitBytes: number, reserveBytes: number): Ledger {
   const indexRoomBytes = Math.floor(limitBytes * indexRoomShare);
   return {
     ...{ limitBytes, reserveBytes, indexRoomBytes },
-    ...{ segmentBytes: 0, indexBytes: 0, touchedBytes: 0, freedBytes: 0 },
+    ...{ segmentBytes: 0, indexBytes: 0, touchedBytes: 0, heapExcessBytes: 0, freedBytes: 0 },
   };
 }
 
@@ -38,9 +40,19 @@ export function freeBytesOf(ledger: Ledger): number {
   return ledger.limitBytes - ledger.segmentBytes - ledger.indexBytes;
 }
 
-/** Bytes that slabs may touch now. */
+/** Bytes that slabs may touch now; less than 0 when the heap has taken what slabs have. */
 export function touchableBytesOf(ledger: Ledger): number {
-  return ledger.limitBytes - ledger.indexRoomBytes - ledger.touchedBytes;
+  const { limitBytes, indexRoomBytes, indexBytes, heapExcessBytes, touchedBytes } = ledger;
+  return limitBytes - Math.max(indexRoomBytes, indexBytes + heapExcessBytes) - touchedBytes;
+}
+
+/**
+ * Bytes that segments could still be made of: touched and not owned, or touchable. Less than what is free, since the
+ * index's room is free too. A reserve that were counted in free bytes might lie in that room alone, and cleaning, with
+ * nothing to copy to, would go round in circles.
+ */
+export function segmentRoomBytesOf(ledger: Ledger): number {
+  return ledger.touchedBytes - ledger.segmentBytes + Math.max(0, touchableBytesOf(ledger));
 }
 
 /** Makes the index's room at least `indexBytes`, which slabs have not touched, and larger if that costs nothing. */

@@ -12,7 +12,7 @@ import { JobLog, type SegmentSource } from "./job-log.ts";
 import { JobMemory } from "./job-memory.ts";
 import { createLedger, freeBytesOf, growIndexRoom, shrinkIndexRoom } from "./ledger.ts";
 import type { Segment } from "./segment.ts";
-import { createSegments, segmentBytesFor, segmentBytesMax, segmentBytesMin } from "./segments.ts";
+import { createSegments, segmentBytesFor, segmentBytesMin, segmentBytesWithin } from "./segments.ts";
 import { createSlabs, slabBytes } from "./slabs.ts";
 
 const mebibyte = 1024 * 1024;
@@ -22,6 +22,8 @@ export const limitBytesMin: number = 4 * mebibyte;
 
 /** Pause between background steps, so that requests go first. */
 const stepPauseMs = 1;
+/** Touching takes 0.1 to 1 ms a unit, by the machine: a step ends after this. */
+const touchMsPerStep = 1;
 /** Work (see `JobLog.cleanStep`) that an allocation may do itself when it finds no memory: about 10 ms. */
 const cleanWorkPerNeedMax = 32 * mebibyte;
 /** After cleaning gained nothing, so much must be freed before it is tried again. */
@@ -38,7 +40,7 @@ export interface NodeMemoryOptions {
   /** Bytes for values and index together, at least `limitBytesMin`. */
   readonly limitBytes: number;
   readonly clock: Clock;
-  /** Memory touched ahead in one background step; 0 touches nothing ahead. */
+  /** Memory touched ahead in one background step, unless that takes a millisecond; 0 touches nothing ahead. */
   readonly touchBytesPerStep?: number;
   /** Cleaning work in one background step. */
   readonly cleanWorkPerStep?: number;
@@ -96,14 +98,17 @@ export function createNodeMemory(options: NodeMemoryOptions): NodeMemory {
   // The heap always holds some garbage and the buffers of requests; the slabs make room only for more than this.
   const heapExcessAllowed = 8 * mebibyte + limitBytes / 32;
   // Small nodes need small segments: each job has some that are not full, and cleaning wants room for one.
-  const segmentBytesLimit = clampPowerOfTwo(limitBytes / 32, segmentBytesMin, segmentBytesMax);
+  const segmentBytesLimit = segmentBytesWithin(limitBytes / 32);
   // Not touched ahead, since slabs that are touched would have to be dropped when the index grows.
   const indexHeadroomBytes = Math.max(limitBytes / 16, Math.min(slabBytes, limitBytes / 8));
 
   const ledger = createLedger(limitBytes, segmentBytesLimit / 2);
-  const heapExcessBytes = (): number =>
-    Math.max(0, heap.takenBytes() - heapBytesAtStart - ledger.indexBytes - heapExcessAllowed);
-  const slabs = createSlabs(ledger, heapExcessBytes);
+  const measureHeapExcess = (): number => {
+    const excessBytes = heap.takenBytes() - heapBytesAtStart - ledger.indexBytes - heapExcessAllowed;
+    ledger.heapExcessBytes = Math.max(0, excessBytes);
+    return ledger.heapExcessBytes;
+  };
+  const slabs = createSlabs(ledger, measureHeapExcess);
   const segments = createSegments(ledger, slabs);
   const jobs = new Map<JobNumber, JobMemory>();
   const logs = new Map<JobNumber, JobLog>();
@@ -120,10 +125,12 @@ export function createNodeMemory(options: NodeMemoryOptions): NodeMemory {
 
   const step = (): void => {
     cancelStep = undefined;
-    const excessBytes = heapExcessBytes();
+    const excessBytes = measureHeapExcess();
     if (excessBytes > 0) segments.shrinkTo(limitBytes - ledger.indexBytes - excessBytes);
     shrinkIndexRoom(ledger);
-    const touched = slabs.touchStep(touchBytesPerStep, touchTarget(excessBytes));
+    const startMs = clock.now();
+    const enough = (): boolean => clock.now() - startMs >= touchMsPerStep;
+    const touched = slabs.touchStep(touchBytesPerStep, touchTarget(excessBytes), enough);
     const cleaned = cleaner.stepWhenIdle(cleanWorkPerStep);
     if (touched > 0 || cleaned > 0) wake();
   };
@@ -150,11 +157,11 @@ export function createNodeMemory(options: NodeMemoryOptions): NodeMemory {
   /** After a large job ended, the heap still holds its index, and no slab may take that memory before it is gone. */
   const collectGarbage = (): boolean => {
     const startMs = clock.now();
-    const excessBytes = heapExcessBytes();
+    const excessBytes = measureHeapExcess();
     if (startMs < collectAtMs || excessBytes < limitBytes / 16) return false;
     heap.collect();
     const endMs = clock.now();
-    const gained = heapExcessBytes() <= excessBytes / 2;
+    const gained = measureHeapExcess() <= excessBytes / 2;
     collectAtMs = endMs + (endMs - startMs) * collectPauseFactor + (gained ? 0 : collectInVainPauseMs);
     return gained;
   };
@@ -278,8 +285,4 @@ export function createNodeMemory(options: NodeMemoryOptions): NodeMemory {
       slabs.close((slab) => segments.isEmpty(slab));
     },
   };
-}
-
-function clampPowerOfTwo(bytes: number, min: number, max: number): number {
-  return Math.min(max, Math.max(min, 2 ** Math.floor(Math.log2(bytes))));
 }

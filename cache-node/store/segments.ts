@@ -1,23 +1,29 @@
 /**
- * Segments of 256 KiB, 512 KiB, ... 16 MiB, cut from slabs by a buddy scheme. A segment belongs to one job at a time
+ * Segments of 1, 2, 4, ... 64 units (256 KiB to 16 MiB), cut from slabs by a buddy scheme. A segment belongs to one job at a time
  * and is taken back whole; one that a socket still uses is taken back when its last pin goes.
  */
 import { type Buddy, createBuddy } from "./buddy.ts";
-import { freeBytesOf, type Ledger } from "./ledger.ts";
+import { type Ledger, segmentRoomBytesOf, shrinkIndexRoom } from "./ledger.ts";
 import { Segment, type SegmentHome, type SegmentOwner } from "./segment.ts";
 import { type Slab, type Slabs, slabOrders, unitBytes } from "./slabs.ts";
 
-export const segmentBytesMin = unitBytes;
-export const segmentBytesMax = 16 * 1024 * 1024;
+export const segmentBytesMin: number = unitBytes;
+export const segmentBytesMax: number = 64 * unitBytes;
 
 /** The smallest segment that holds `bytes`. */
 export function segmentBytesFor(bytes: number): number {
   if (bytes <= segmentBytesMin) return segmentBytesMin;
-  return 2 ** (32 - Math.clz32(bytes - 1));
+  return unitBytes * 2 ** (32 - Math.clz32(Math.ceil(bytes / unitBytes) - 1));
+}
+
+/** The largest segment of at most `bytes`, or the smallest there is. */
+export function segmentBytesWithin(bytes: number): number {
+  if (bytes < segmentBytesMin) return segmentBytesMin;
+  return Math.min(segmentBytesMax, unitBytes * 2 ** (31 - Math.clz32(Math.floor(bytes / unitBytes))));
 }
 
 export interface Segments extends SegmentHome {
-  /** A free segment of `sizeBytes` (a power of two), or undefined when there is none; cleaning may use the reserve. */
+  /** A free segment of one of the sizes, or undefined when there is none; cleaning may use the reserve. */
   acquire(sizeBytes: number, owner: SegmentOwner, from: "free" | "reserve"): Segment | undefined;
   /** The owner is done with it. */
   release(segment: Segment): void;
@@ -61,7 +67,8 @@ export function createSegments(ledger: Ledger, slabs: Slabs): Segments {
     avoided: undefined,
     acquire(sizeBytes, owner, from) {
       const keptBytes = from === "free" ? ledger.reserveBytes : 0;
-      if (freeBytesOf(ledger) - sizeBytes < keptBytes) return undefined;
+      if (segmentRoomBytesOf(ledger) - sizeBytes < keptBytes) shrinkIndexRoom(ledger);
+      if (segmentRoomBytesOf(ledger) - sizeBytes < keptBytes) return undefined;
       const order = Math.log2(sizeBytes / unitBytes);
       const slab = bestFit(order);
       if (slab === undefined) return undefined;

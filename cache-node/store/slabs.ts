@@ -1,17 +1,21 @@
 /**
  * The machine memory of a node: a fixed row of slabs, each an ArrayBuffer that exists while something needs it. First
  * touch of fresh memory costs more than everything else about a write, so slabs are touched ahead of use, in steps,
- * 256 KiB at a time; an allocation that is faster than that touches what it needs itself.
+ * a unit at a time; an allocation that is faster than that touches what it needs itself.
  */
 import { freeArrayBuffer } from "./free-array-buffer.ts";
 import { type Ledger, shrinkIndexRoom, touchableBytesOf } from "./ledger.ts";
 
-/** Unit of touching, and the smallest segment. */
-export const unitBytes = 256 * 1024;
+/**
+ * Unit of touching, and the smallest segment: 256 KiB, and 8 bytes of checksum for each 16 KiB of that. So a power of
+ * two of units holds a power of two of full shards, with their checksums and without a rest: with plain 256 KiB, a
+ * segment of 1 MiB had room for one shard of 512 KiB instead of two, and a node that was full was 84 % full.
+ */
+export const unitBytes: number = 256 * 1024 + 16 * 8;
 /** log2 of units in a slab. */
 export const slabOrders = 7;
-/** 32 MiB: the smallest size that goes back to the machine when freed, see free-array-buffer.ts. */
-export const slabBytes = unitBytes * 2 ** slabOrders;
+/** A little above 32 MiB, the smallest size that goes back to the machine when freed, see free-array-buffer.ts. */
+export const slabBytes: number = unitBytes * 2 ** slabOrders;
 
 /** No machine has smaller pages. */
 const pageBytes = 4096;
@@ -34,16 +38,19 @@ export interface Slabs {
   isTouched(slab: Slab, offset: number, sizeBytes: number): boolean;
   /** Touches what is untouched in a range; false, touching nothing, when the limit does not allow it. */
   ensure(slab: Slab, offset: number, sizeBytes: number): boolean;
-  /** Touches at most `maxBytes`, the lowest memory first, up to `targetBytes` in all; returns the bytes touched. */
-  touchStep(maxBytes: number, targetBytes: number): number;
+  /**
+   * Touches at least a unit and at most `maxBytes`, the lowest memory first, up to `targetBytes` in all, and stops when
+   * `enough`, which is asked after each unit, says so. Returns the bytes touched.
+   */
+  touchStep(maxBytes: number, targetBytes: number, enough?: () => boolean): number;
   /** Gives a slab back to the machine. The caller makes sure that nothing owns any of it. */
   drop(slab: Slab): void;
   /** Forgets every slab; those that `mayFree` approves go at once, the others when the last view of them has gone. */
   close(mayFree: (slab: Slab) => boolean): void;
 }
 
-/** `heapExcessBytes` is what the V8 heap has taken beyond its share: memory that slabs must not take now. */
-export function createSlabs(ledger: Ledger, heapExcessBytes: () => number): Slabs {
+/** @param measureHeapExcess brings `ledger.heapExcessBytes` up to date */
+export function createSlabs(ledger: Ledger, measureHeapExcess: () => void): Slabs {
   const all: Slab[] = [];
   for (let left = ledger.limitBytes; left >= unitBytes; left -= slabBytes) {
     const units = Math.floor(Math.min(left, slabBytes) / unitBytes);
@@ -96,11 +103,10 @@ export function createSlabs(ledger: Ledger, heapExcessBytes: () => number): Slab
     ensure(slab, offset, sizeBytes) {
       const bytes = untouchedBytes(slab, offset, sizeBytes);
       if (bytes === 0) return true;
+      // Takes longer than all the rest, but far less than touching.
+      measureHeapExcess();
       if (touchableBytesOf(ledger) < bytes) shrinkIndexRoom(ledger);
       if (touchableBytesOf(ledger) < bytes) return false;
-      // The heap is measured only here: it takes longer than all of the above, but far less than touching.
-      const heldBytes = ledger.touchedBytes + ledger.indexBytes + heapExcessBytes();
-      if (heldBytes + bytes > ledger.limitBytes) return false;
       if (slab.memory.length === 0 && !create(slab)) return false;
       const end = (offset + sizeBytes) / unitBytes;
       for (let unit = offset / unitBytes; unit < end; unit++) {
@@ -108,7 +114,7 @@ export function createSlabs(ledger: Ledger, heapExcessBytes: () => number): Slab
       }
       return true;
     },
-    touchStep(maxBytes, targetBytes) {
+    touchStep(maxBytes, targetBytes, enough = () => false) {
       let touched = 0;
       for (const slab of all) {
         if (slab.touchedBytes === slab.sizeBytes) continue;
@@ -119,6 +125,7 @@ export function createSlabs(ledger: Ledger, heapExcessBytes: () => number): Slab
           if (slab.memory.length === 0 && !create(slab)) return touched;
           touchUnit(slab, unit);
           touched += unitBytes;
+          if (enough()) return touched;
         }
       }
       return touched;

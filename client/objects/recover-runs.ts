@@ -7,6 +7,7 @@ import { frameBytes, shardAlignBytes, storedBytes } from "../../src/wire/stripe-
 import type { ClientContext } from "../context.ts";
 import type { StripeLease } from "../stripe-memory.ts";
 import { checkDeadline, type Deadline, leftMs, pause } from "../transport/deadline.ts";
+import { Stop } from "../transport/stop.ts";
 import { type FrameRun, fetchRuns, hedgeMsOf, nodeOf } from "./fetch-runs.ts";
 
 /** How long one shard may take before it counts as silent; another one is asked as well much sooner. */
@@ -97,29 +98,29 @@ async function gather(
   let next = 0;
   let failure: unknown;
   const { signal } = deadline;
-  const stop = new AbortController();
-  const onAbort = (): void => stop.abort();
+  const stop = new Stop();
+  const onAbort = (): void => stop.abort(signal?.reason);
   if (signal?.aborted === true) onAbort();
   else signal?.addEventListener("abort", onAbort, { once: true });
   /** Asks the next shard. Never rejects; settles when that shard and those asked in its place write nothing any more. */
   const askNext = async (): Promise<void> => {
     const shard = candidates[next++];
-    if (shard === undefined || stop.signal.aborted) return;
+    if (shard === undefined || stop.aborted) return;
     const inItsPlace: Promise<void>[] = [];
     const askAnother = (): void => void inItsPlace.push(askNext());
     const node = nodeOf({ ref: of.ref, stripe: of.stripe, shard });
     const cancel = context.clock.after(hedgeMsOf(context, node), askAnother);
     try {
-      const part = { ...deadline, signal: stop.signal };
+      const part = { ...deadline, signal: stop };
       const outcome = await fetchInto(context, of, shard, span, codedBytes, lease, part);
       if (outcome === "gone") gone += 1;
       if (outcome === "came" && came.length < code.d) came.push(shard);
-      if (came.length === code.d) stop.abort();
+      if (came.length === code.d) stop.abort(undefined);
       else if (outcome !== "came" && inItsPlace.length === 0) askAnother();
     } catch (thrown) {
       // What was called off says nothing: enough others came, or another failed first.
-      if (!stop.signal.aborted) failure = thrown;
-      stop.abort();
+      if (!stop.aborted) failure = thrown;
+      stop.abort(thrown);
     }
     cancel();
     await Promise.all(inItsPlace);

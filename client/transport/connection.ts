@@ -4,17 +4,19 @@
  * holds up nobody else. The handshake (HELLO, AUTH, MF.MAP) goes out with the first request, in one write.
  */
 import type net from "node:net";
-import type { Cancel } from "../../src/clock.ts";
+import type { Cancel, Clock } from "../../src/clock.ts";
+import { atEndOfTurn } from "../../src/end-of-turn.ts";
 import { MayflyError } from "../../src/errors.ts";
 import { formatEpoch } from "../../src/placement/epoch.ts";
 import type { Address, Epoch } from "../../src/placement/types.ts";
 import { ReplyDecoder } from "../../src/wire/reply-decoder.ts";
 import { RespError, RespPush, type RespValue } from "../../src/wire/resp-value.ts";
 import { RespWriter } from "../../src/wire/resp-writer.ts";
-import { type Deadline, deadlineError, leftMs, overError } from "./deadline.ts";
+import { type Deadline, deadlineError, overError } from "./deadline.ts";
 import { DirectReceiver } from "./direct-socket.ts";
 
-export type Argument = string | Uint8Array | number;
+/** An argument that lies in several pieces is one bulk string, too. */
+export type Argument = string | Uint8Array | number | readonly Uint8Array[];
 
 /** Where the body of a reply goes; `path` are the positions within the nested arrays of the reply. */
 export type TargetOf = (length: number, path: readonly number[]) => Uint8Array | undefined;
@@ -33,7 +35,8 @@ interface Pending {
   readonly resolve: (value: RespValue) => void;
   readonly reject: (error: MayflyError) => void;
   readonly targetOf: TargetOf | undefined;
-  readonly release: () => void;
+  readonly deadline: Deadline;
+  readonly onAbort: (() => void) | undefined;
   /** The caller has gone: bodies still to come must not touch its memory. */
   abandoned: boolean;
 }
@@ -46,7 +49,7 @@ export interface ConnectionOptions {
   readonly onMap: (encoded: Uint8Array) => void;
   /** Called once, with the reason. */
   readonly onClosed: (error: MayflyError) => void;
-  /** Called when the node begins to owe an answer; the result is called when that answer is no longer awaited. */
+  /** Called when the node begins to owe answers; the result is called when none is awaited any more. */
   readonly onWaiting?: (() => Cancel) | undefined;
 }
 
@@ -62,12 +65,17 @@ export class Connection {
   #pending = new Map<number, Pending>();
   /** Of `#pending`: those not abandoned. Only they keep the process alive. */
   #awaitedCount = 0;
+  #stopWaiting: Cancel | undefined;
+  /** One timer for all requests: it goes off at the earliest of their deadlines, or before. */
+  #timerAtMs = Number.POSITIVE_INFINITY;
+  #cancelTimer: Cancel | undefined;
   #tag = 0;
   /** The memory of a caller that a body is being received into, and the request it belongs to. */
   #receiving: { readonly tag: number; readonly target: Uint8Array } | undefined;
   /** Answers to the handshake still to come, in order. */
   #handshake: ((value: RespValue) => void)[] = [];
   #flushing = false;
+  readonly #flushNow = (): void => this.#flush();
   #closed: MayflyError | undefined;
   readonly #onClosed: (error: MayflyError) => void;
   readonly #onWaiting: (() => Cancel) | undefined;
@@ -106,20 +114,21 @@ export class Connection {
     const refusal = this.#closed ?? overError(deadline) ?? this.#overload();
     if (refusal !== undefined) return Promise.reject(refusal);
     const tag = this.#nextTag();
+    const { signal } = deadline;
+    const onAbort =
+      signal === undefined
+        ? undefined
+        : (): void => this.#abandon(tag, overError(deadline) ?? deadlineError(deadline));
+    if (onAbort !== undefined) signal?.addEventListener("abort", onAbort, { once: true });
+    if (++this.#awaitedCount === 1) {
+      this.#socket.ref();
+      this.#stopWaiting = this.#onWaiting?.();
+    }
+    if (deadline.atMs < this.#timerAtMs) this.#armTimer(deadline.clock, deadline.atMs);
+    this.#writer.call(name, tag, args);
+    this.#scheduleFlush();
     return new Promise((resolve, reject) => {
-      const onAbort = (): void => this.#abandon(tag, overError(deadline) ?? deadlineError(deadline));
-      const cancelTimer = deadline.clock.after(leftMs(deadline), onAbort);
-      deadline.signal?.addEventListener("abort", onAbort, { once: true });
-      const stopWaiting = this.#onWaiting?.();
-      const release = (): void => {
-        cancelTimer();
-        deadline.signal?.removeEventListener("abort", onAbort);
-        stopWaiting?.();
-      };
-      this.#pending.set(tag, { resolve, reject, targetOf, release, abandoned: false });
-      if (++this.#awaitedCount === 1) this.#socket.ref();
-      this.#writer.command([name, tag, ...args]);
-      this.#scheduleFlush();
+      this.#pending.set(tag, { resolve, reject, targetOf, deadline, onAbort, abandoned: false });
     });
   }
 
@@ -159,7 +168,7 @@ export class Connection {
   #scheduleFlush(): void {
     if (this.#flushing) return;
     this.#flushing = true;
-    process.nextTick(() => this.#flush());
+    atEndOfTurn(this.#flushNow);
   }
 
   #flush(): void {
@@ -223,20 +232,44 @@ export class Connection {
   }
 
   /** Answers that nobody awaits any more keep no process alive, however long a node takes with them. */
-  #release(pending: Pending): void {
-    pending.release();
-    if (--this.#awaitedCount === 0) this.#socket.unref();
+  #release({ deadline, onAbort }: Pending): void {
+    if (onAbort !== undefined) deadline.signal?.removeEventListener("abort", onAbort);
+    if (--this.#awaitedCount > 0) return;
+    this.#socket.unref();
+    this.#stopWaiting?.();
+    this.#stopWaiting = undefined;
+  }
+
+  #armTimer(clock: Clock, atMs: number): void {
+    this.#cancelTimer?.();
+    this.#timerAtMs = atMs;
+    this.#cancelTimer = clock.after(Math.max(0, atMs - clock.now()), () => this.#expire(clock), true);
+  }
+
+  /** Most requests are answered long before, so the timer is moved only when it goes off. */
+  #expire(clock: Clock): void {
+    this.#cancelTimer = undefined;
+    this.#timerAtMs = Number.POSITIVE_INFINITY;
+    const nowMs = clock.now();
+    let nextMs = Number.POSITIVE_INFINITY;
+    for (const [tag, { deadline, abandoned }] of this.#pending) {
+      if (abandoned) continue;
+      if (deadline.atMs <= nowMs) this.#abandon(tag, deadlineError(deadline));
+      else nextMs = Math.min(nextMs, deadline.atMs);
+    }
+    if (nextMs < this.#timerAtMs && this.#closed === undefined) this.#armTimer(clock, nextMs);
   }
 
   #fail(error: MayflyError): void {
     if (this.#closed !== undefined) return;
     this.#closed = error;
     this.#socket.destroy();
+    this.#cancelTimer?.();
     const pending = [...this.#pending.values()];
     this.#pending.clear();
     for (const entry of pending) {
       if (entry.abandoned) continue;
-      entry.release();
+      this.#release(entry);
       entry.reject(error);
     }
     this.#onClosed(error);

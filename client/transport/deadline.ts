@@ -1,13 +1,14 @@
 import type { Clock } from "../../src/clock.ts";
 import { MayflyError } from "../../src/errors.ts";
+import type { StopSignal } from "./stop.ts";
 
 /** The latest moment at which a call may still be under way, and the caller's wish to end it sooner. */
 export interface Deadline {
   readonly clock: Clock;
   readonly atMs: number;
-  readonly signal: AbortSignal | undefined;
-  /** What the caller asked for, for messages: "get(\"model\")". */
-  readonly what: string;
+  readonly signal: StopSignal | undefined;
+  /** What the caller asked for, for messages: "get(\"model\")"; a function where the text would cost each call. */
+  readonly what: string | (() => string);
 }
 
 export const timeoutMsMax = 15 * 60_000;
@@ -18,18 +19,22 @@ export const timeoutMsMax = 15 * 60_000;
 export function startDeadline(
   clock: Clock,
   timeoutMs: number,
-  signal: AbortSignal | undefined,
-  what: string,
+  signal: StopSignal | undefined,
+  what: Deadline["what"],
 ): Deadline {
   if (!(timeoutMs > 0) || timeoutMs > timeoutMsMax) {
     throw new MayflyError(
       "INVALID_ARGUMENT",
-      `timeoutMs of ${what} is ${timeoutMs}; it must be above 0 and at most ${timeoutMsMax} (15 minutes).`,
+      `timeoutMs of ${nameOf(what)} is ${timeoutMs}; it must be above 0 and at most ${timeoutMsMax} (15 minutes).`,
     );
   }
   const deadline = { clock, atMs: clock.now() + timeoutMs, signal, what };
   checkDeadline(deadline);
   return deadline;
+}
+
+function nameOf(what: Deadline["what"]): string {
+  return typeof what === "string" ? what : what();
 }
 
 export function leftMs(deadline: Deadline): number {
@@ -46,14 +51,14 @@ export function checkDeadline(deadline: Deadline, last?: unknown): void {
 export function overError(deadline: Deadline, last?: unknown): MayflyError | undefined {
   if (deadline.signal?.aborted === true) {
     const cause: unknown = deadline.signal.reason;
-    return new MayflyError("ABORTED", `${deadline.what} was aborted by its signal.`, { cause });
+    return new MayflyError("ABORTED", `${nameOf(deadline.what)} was aborted by its signal.`, { cause });
   }
   return leftMs(deadline) <= 0 ? deadlineError(deadline, last) : undefined;
 }
 
 /** DEADLINE_EXCEEDED; but what was refused as busy until the end says so, with its own code. */
 export function deadlineError(deadline: Deadline, last?: unknown): MayflyError {
-  const late = `${deadline.what} was not done within its timeout.`;
+  const late = `${nameOf(deadline.what)} was not done within its timeout.`;
   if (last instanceof MayflyError && last.kind === "busy") {
     const { code, message, retryAfterMs } = last;
     const hint = retryAfterMs === undefined ? {} : { retryAfterMs };

@@ -29,6 +29,7 @@ export class FleetView {
   readonly #options: FleetViewOptions;
   readonly #listeners = new Set<(map: FleetMap) => void>();
   #map: FleetMap | undefined;
+  #epochText = formatEpoch(noEpoch);
   #nodes = new Map<NodeId, NodeEntry>();
   readonly #latencyMs = new Map<NodeId, number>();
   #refreshing: Promise<void> | undefined;
@@ -41,6 +42,11 @@ export class FleetView {
 
   get epoch(): Epoch {
     return this.#map?.epoch ?? noEpoch;
+  }
+
+  /** `epoch` as it is written on the wire. */
+  get epochText(): string {
+    return this.#epochText;
   }
 
   /** The newest map, if any has come yet. */
@@ -60,6 +66,7 @@ export class FleetView {
   adopt(map: FleetMap): void {
     if (this.#map !== undefined && compareEpochs(map.epoch, this.#map.epoch) <= 0) return;
     this.#map = map;
+    this.#epochText = formatEpoch(map.epoch);
     this.#nodes = new Map(map.nodes.map((node) => [node.id, node]));
     for (const id of this.#latencyMs.keys()) if (!this.#nodes.has(id)) this.#latencyMs.delete(id);
     this.#options.pool().keepOnly(map.nodes.filter((node) => node.state !== "dead"));
@@ -143,7 +150,7 @@ export class FleetView {
       try {
         const connection = this.#options.pool().connection(place, "small");
         const perNode = { ...deadline, atMs: deadline.clock.now() + Math.min(perNodeMs, leftMs(deadline)) };
-        const encoded = await connection.request("MF.MAP", [formatEpoch(this.epoch)], { deadline: perNode });
+        const encoded = await connection.request("MF.MAP", [this.#epochText], { deadline: perNode });
         if (encoded instanceof Uint8Array) this.offer(encoded);
         if (this.#map !== undefined) return;
       } catch (thrown) {

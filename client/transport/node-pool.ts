@@ -23,6 +23,8 @@ const leaveAloneMs = 200;
 export class NodePool {
   readonly #options: NodePoolOptions;
   readonly #connections = new Map<string, Connection>();
+  /** The same by the entry of the map, which saves making the key of each request. */
+  readonly #ofEntry = { small: new WeakMap<Address, Connection>(), bulk: new WeakMap<Address, Connection>() };
   readonly #failures = new Map<string, { readonly atMs: number; readonly error: MayflyError }>();
   #closed = false;
 
@@ -35,6 +37,14 @@ export class NodePool {
    * without trying: NODE_UNREACHABLE, or the very error when it is one that no repetition mends (a bad token).
    */
   connection(address: Address, traffic: Traffic): Connection {
+    const known = this.#ofEntry[traffic].get(address);
+    if (known !== undefined && !known.closed) return known;
+    const connection = this.#connectionTo(address, traffic);
+    this.#ofEntry[traffic].set(address, connection);
+    return connection;
+  }
+
+  #connectionTo(address: Address, traffic: Traffic): Connection {
     if (this.#closed) throw new MayflyError("CLOSED", "This client is closed; connect() again.");
     const place = `${address.host}:${address.port}`;
     const key = `${traffic} ${place}`;
@@ -64,6 +74,7 @@ export class NodePool {
 
   /** The last attempt to reach the process there failed less than 200 ms ago. */
   failedLately(address: Address): boolean {
+    if (this.#failures.size === 0) return false;
     const failure = this.#failures.get(`${address.host}:${address.port}`);
     return failure !== undefined && this.#options.clock.now() - failure.atMs < leaveAloneMs;
   }

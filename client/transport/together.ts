@@ -1,4 +1,5 @@
 import type { Deadline } from "./deadline.ts";
+import { Stop } from "./stop.ts";
 
 /**
  * Carries out the parts of one call at once. When one fails the others are called off, and it is awaited that they
@@ -9,7 +10,7 @@ export async function together(
   start: (deadline: Deadline) => Iterable<Promise<unknown>>,
 ): Promise<void> {
   const { signal } = deadline;
-  const stop = new AbortController();
+  const stop = new Stop();
   const onAbort = (): void => stop.abort(signal?.reason);
   if (signal?.aborted === true) onAbort();
   else signal?.addEventListener("abort", onAbort, { once: true });
@@ -19,7 +20,7 @@ export async function together(
     stop.abort(error);
   };
   try {
-    await Promise.all([...start({ ...deadline, signal: stop.signal })].map((part) => part.catch(fail)));
+    await Promise.all([...start({ ...deadline, signal: stop })].map((part) => part.catch(fail)));
   } finally {
     signal?.removeEventListener("abort", onAbort);
   }

@@ -1,42 +1,77 @@
-/** `mayfly bench`: runs a scenario of bench/ and prints what it measured. */
+/** `mayfly bench`: runs scenarios of bench/, prints what they measured, and keeps it as JSON and as a picture. */
+import type { BenchOptions, BenchReport } from "../../bench/harness/report.ts";
 import { MayflyError } from "../errors.ts";
 import { closestWord } from "./closest-word.ts";
-import { option, parseCount, parseText } from "./option.ts";
-import { writeOutput } from "./output-file.ts";
-import { type Column, formatTable } from "./table.ts";
+import { flag, option, parseCount, parseText } from "./option.ts";
+import { formatTable } from "./table.ts";
+import { untilSignal } from "./until-signal.ts";
 import { UsageError } from "./usage-error.ts";
-import { defineVerb } from "./verb.ts";
-
-/** A median by its unit, or why there is none. */
-type Figure = { readonly gigabytesPerSecond: number } | { readonly absent: string };
-
-/** What every scenario returns. */
-interface BenchReport {
-  readonly scenario: string;
-  readonly machine: { readonly cpu: string; readonly cores: number; readonly node: string };
-  readonly rounds: number;
-  readonly cases: readonly {
-    readonly case: string;
-    readonly mayfly: Figure;
-    readonly peers: Readonly<Record<string, Figure>>;
-    readonly ratios: Readonly<Record<string, number>>;
-  }[];
-}
+import { defineVerb, type VerbContext } from "./verb.ts";
 
 interface Scenario {
   readonly summary: string;
-  run(options: { rounds: number; log(line: string): void }): Promise<BenchReport>;
+  /** Enough for medians that come out alike again, unless --rounds says otherwise. */
+  readonly rounds: number;
+  run(options: BenchOptions): Promise<BenchReport>;
 }
 
 const scenarios: Readonly<Record<string, Scenario>> = {
   codec: {
     summary: "Reed-Solomon coding and checksums on one core, beside other coders",
+    rounds: 11,
     run: async (options) => (await import("../../bench/codec.ts")).benchCodec(options),
   },
   records: {
     summary: "record kernels of the sort: generate, partition, sort, gather, check",
+    rounds: 11,
     run: async (options) => (await import("../../bench/records.ts")).benchRecords(options),
   },
+  kv: {
+    summary: "put and get of 1 KiB to 16 MiB over 6 nodes, beside Redis, an S3 server, raw TCP and memcpy",
+    rounds: 7,
+    run: async (options) => (await import("../../bench/kv.ts")).benchKv(options),
+  },
+  node: {
+    summary: "redis-benchmark against one node and against redis-server",
+    rounds: 5,
+    run: async (options) => (await import("../../bench/node.ts")).benchNode(options),
+  },
+  controller: {
+    summary: "the controller's HTTP API under autocannon",
+    rounds: 5,
+    run: async (options) => (await import("../../bench/controller.ts")).benchController(options),
+  },
+  start: {
+    summary: "time until a node serves, and until a fresh process has its first value; size of the SDK",
+    rounds: 11,
+    run: async (options) => (await import("../../bench/start.ts")).benchStart(options),
+  },
+  churn: {
+    summary: "memory that stays usable while values of all sizes come and go; pauses of a loaded node",
+    rounds: 3,
+    run: async (options) => (await import("../../bench/churn.ts")).benchChurn(options),
+  },
+};
+
+const resultsDefault = "bench/results";
+
+const options = {
+  rounds: option({
+    value: "COUNT",
+    help: "times that each case is measured; medians are printed",
+    parse: parseCount(1, 1000),
+    defaultNote: "the scenario's own",
+  }),
+  only: option({ value: "TEXT", help: "only cases whose name contains it", parse: parseText }),
+  out: option({
+    value: "DIR",
+    help: "write SCENARIO.json and SCENARIO.svg there",
+    parse: parseText,
+    short: "o",
+    defaultNote: `${resultsDefault}, or nowhere with --only`,
+  }),
+  "no-save": flag("write no files"),
+  figures: flag("print all figures of each case, not only the compared one"),
 };
 
 export const benchVerb = defineVerb({
@@ -44,84 +79,100 @@ export const benchVerb = defineVerb({
   summary: "measure parts of Mayfly on this machine",
   usage: "[SCENARIO]",
   description:
-    "Without a scenario it lists them. A ratio above 1 means that Mayfly is faster than that peer.",
-  options: {
-    rounds: option({
-      value: "COUNT",
-      help: "times that each case is measured; medians are printed",
-      parse: parseCount(1, 1000),
-      default: "11",
-    }),
-    out: option({ value: "FILE", help: "write the report there too, as JSON", parse: parseText, short: "o" }),
-  },
-  examples: ["mayfly bench", "mayfly bench codec --rounds 31 --out codec.json"],
-  async run({ options, positionals, json, print, note }) {
+    "Without a scenario it lists them; `all` runs one after the other. Peers take turns with Mayfly round by round; a ratio " +
+    "above 1 means that Mayfly is better than that peer. `npm run install-peers` gets the peers that are missing. " +
+    "With --json the last line of standard output is the report as one object (with `all`, a line for each scenario).",
+  options,
+  examples: [
+    "mayfly bench",
+    "mayfly bench codec --rounds 31 --out /tmp/results",
+    "mayfly bench kv --only 4MiB --json",
+  ],
+  async run(context) {
+    const { options: given, positionals, json, print } = context;
     const [name] = positionals;
-    if (name === undefined) {
-      const all = Object.entries(scenarios).map(([scenario, { summary }]) => ({ scenario, summary }));
-      if (json) return print(JSON.stringify(all));
-      const rows = all.map(({ scenario, summary }) => [scenario, summary]);
-      for (const line of formatTable([{ title: "SCENARIO" }, { title: "MEASURES" }], rows)) print(line);
-      return;
-    }
-    const report = await scenarioOf(name).run({ rounds: options.rounds, log: note });
-    if (options.out !== undefined)
-      await writeOutput(options.out, oneText(`${JSON.stringify(report, null, 2)}\n`));
-    if (json) print(JSON.stringify(report));
-    else for (const line of describeReport(report)) print(line);
+    if (given.out !== undefined && given["no-save"])
+      throw new UsageError("--out and --no-save contradict each other; give one of them");
+    if (name === undefined) return listScenarios(json, print);
+    const chosen = name === "all" ? Object.entries(scenarios) : [[name, scenarioOf(name)] as const];
+    // Part of a scenario must not take the place of all of it.
+    const keep = !given["no-save"] && (given.out !== undefined || given.only === undefined);
+    await runScenarios(chosen, keep ? (given.out ?? resultsDefault) : undefined, context);
   },
 });
+
+function listScenarios(json: boolean, print: (line: string) => void): void {
+  const all = Object.entries(scenarios).map(([scenario, { summary, rounds }]) => ({
+    scenario,
+    summary,
+    rounds,
+  }));
+  if (json) {
+    print(JSON.stringify(all));
+    return;
+  }
+  const rows = all.map(({ scenario, summary, rounds }) => [scenario, String(rounds), summary]);
+  const columns = [
+    { title: "SCENARIO" },
+    { title: "ROUNDS", align: "right" },
+    { title: "MEASURES" },
+  ] as const;
+  for (const line of formatTable(columns, rows)) print(line);
+}
 
 function scenarioOf(name: string): Scenario {
   const found = Object.hasOwn(scenarios, name) ? scenarios[name] : undefined;
   if (found !== undefined) return found;
-  const names = Object.keys(scenarios);
+  const names = [...Object.keys(scenarios), "all"];
   const meant = closestWord(name, names);
   const hint = meant === undefined ? `there are: ${names.join(", ")}` : `did you mean: mayfly bench ${meant}`;
   throw new UsageError(`there is no scenario ${JSON.stringify(name)}; ${hint}`);
 }
 
-async function* oneText(text: string): AsyncGenerator<Uint8Array> {
-  yield Buffer.from(text);
-}
+type Context = VerbContext<typeof options>;
 
-/** The lines of a report: a row a case, a figure and a ratio for each peer. */
-export function describeReport({ machine, rounds, cases }: BenchReport): string[] {
-  if (cases.length === 0) throw new MayflyError("INTERNAL", "the scenario measured nothing");
-  const peers = [...new Set(cases.flatMap((each) => Object.keys(each.peers)))];
-  const columns: Column[] = [
-    { title: "CASE" },
-    { title: "MAYFLY", align: "right" },
-    ...peers.flatMap((peer): Column[] => [
-      { title: peer.toUpperCase(), align: "right" },
-      { title: "RATIO", align: "right" },
-    ]),
-  ];
-  const rows = cases.map((each) => [
-    each.case,
-    figureText(each.mayfly),
-    ...peers.flatMap((peer) => [figureText(each.peers[peer]), ratioText(each.ratios[peer])]),
-  ]);
-  const absent = new Map(
-    cases.flatMap(({ peers: each }) =>
-      Object.entries(each).flatMap(([peer, figure]) =>
-        "absent" in figure ? [[peer, figure.absent] as const] : [],
-      ),
-    ),
+/** @param dir where results are kept, if they are */
+async function runScenarios(
+  chosen: readonly (readonly [name: string, scenario: Scenario])[],
+  dir: string | undefined,
+  { options: given, json, print, note }: Context,
+): Promise<void> {
+  const { prepareResults, writeResults } = await import("../../bench/harness/results.ts");
+  const { describeReport } = await import("./bench-table.ts");
+  if (dir !== undefined) await prepareResults(dir);
+  const stop = new AbortController();
+  void untilSignal().promise.then(() =>
+    stop.abort(new MayflyError("ABORTED", "The benchmark was stopped by a signal; nothing of it goes on")),
   );
-  return [
-    `medians of ${rounds} rounds on ${machine.cores} x ${machine.cpu}, Node ${machine.node}`,
-    "",
-    ...formatTable(columns, rows),
-    ...[...absent].map(([peer, why]) => `${peer} is absent: ${why}`),
-  ];
-}
-
-function figureText(figure: Figure | undefined): string {
-  if (figure === undefined || "absent" in figure) return "-";
-  return `${figure.gigabytesPerSecond.toFixed(2)} GB/s`;
-}
-
-function ratioText(ratio: number | undefined): string {
-  return ratio === undefined ? "-" : `${ratio.toFixed(2)}x`;
+  let cases = 0;
+  for (const [name, scenario] of chosen) {
+    const rounds = given.rounds ?? scenario.rounds;
+    note(`${name}: ${rounds === 1 ? "1 round" : `${rounds} rounds`} of each case`);
+    const running = scenario.run({
+      rounds,
+      only: given.only,
+      signal: stop.signal,
+      log: (line) => note(`${name}: ${line}`),
+    });
+    const report = await running.catch((thrown: unknown) => {
+      // What fails when everything is being ended fails for that reason.
+      stop.signal.throwIfAborted();
+      throw thrown;
+    });
+    stop.signal.throwIfAborted();
+    cases += report.cases.length;
+    if (report.cases.length === 0) continue;
+    if (dir !== undefined) {
+      const files = await writeResults(report, dir);
+      note(`${name}: written to ${files.json} and ${files.svg}`);
+    }
+    if (json) print(JSON.stringify(report));
+    else for (const line of describeReport(report, given.figures)) print(line);
+  }
+  if (cases > 0) return;
+  if (given.only === undefined) throw new MayflyError("INTERNAL", "the scenario measured nothing");
+  const names = chosen.map(([name]) => name).join(", ");
+  throw new UsageError(
+    `--only is ${JSON.stringify(given.only)}, which no case of ${names} has in its name; without --only all names are seen`,
+  );
 }

@@ -35,12 +35,13 @@ export class ByteReader {
   }
 
   u8(what: string): number {
-    return this.take(1, what)[0]!;
+    if (this.#at >= this.#bytes.length) throw new MalformedBytes(`${what} needs 1 byte and none is left`);
+    return this.#bytes[this.#at++]!;
   }
 
   u16(what: string): number {
-    const bytes = this.take(2, what);
-    return bytes[0]! | (bytes[1]! << 8);
+    const low = this.u8(what);
+    return low | (this.u8(what) << 8);
   }
 
   /** A varint of at most `max`, itself below 2^32. */
@@ -72,8 +73,13 @@ export class ByteReader {
 
 /** Grows as needed. Arguments out of range are programmers' mistakes: RangeError. */
 export class ByteWriter {
-  #bytes = new Uint8Array(256);
+  #bytes: Uint8Array;
   #length = 0;
+
+  /** @param expectedBytes room for so much from the beginning */
+  constructor(expectedBytes = 256) {
+    this.#bytes = new Uint8Array(expectedBytes);
+  }
 
   bytes(bytes: Uint8Array): this {
     const at = this.#reserve(bytes.length);
@@ -110,9 +116,9 @@ export class ByteWriter {
     return this.u8(bytes.length).bytes(bytes);
   }
 
-  /** A copy of what was written. */
+  /** What was written; to be called last. */
   finish(): Uint8Array {
-    return this.#bytes.slice(0, this.#length);
+    return this.#bytes.subarray(0, this.#length);
   }
 
   /** Makes room and returns where it starts; `#bytes` may be another array afterwards. */

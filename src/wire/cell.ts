@@ -1,7 +1,7 @@
 /**
  * Cells on the wire: kinds, and the effects that a primary sends to its backups.
  *
- * Effect, integers as LEB128 varints unless noted:
+ * A batch is a count (varint) and so many effects. Effect, integers as LEB128 varints unless noted:
  *
  *     group u16, generation, sequence, job,
  *     session 8 bytes, session sequence, session floor   (sequence 0: not made by a session)
@@ -39,26 +39,33 @@ export interface Effect {
 
 export const effectsPerBatchMax = 4096;
 
-/** @param effects at most 4,096 */
-export function encodeEffects(effects: readonly Effect[]): Uint8Array {
-  const writer = new ByteWriter();
-  writer.varint(effects.length);
-  for (const effect of effects) {
-    writer
-      .u16(effect.group)
-      .varint(effect.version.generation)
-      .varint(effect.version.sequence)
-      .varint(effect.job);
-    writer
-      .bytes(Buffer.from(effect.session, "latin1"))
-      .varint(effect.sessionSequence)
-      .varint(effect.sessionFloor);
-    writer.u8(effectKinds.indexOf(effect.kind));
-    writer.varint(Math.floor(effect.expiresAtMs / 2 ** 32)).varint(effect.expiresAtMs % 2 ** 32);
-    writer.varint(effect.key.length).bytes(effect.key);
-    writer.varint(effect.value.length).bytes(effect.value);
-  }
-  return writer.finish();
+/** All of an effect but its key and its value, at most. */
+const effectFieldsBytesMax = 64;
+
+/** A copy: the effect's key and value may change afterwards. */
+export function encodeEffect(effect: Effect): Uint8Array {
+  const { key, value, version } = effect;
+  return new ByteWriter(effectFieldsBytesMax + key.length + value.length)
+    .u16(effect.group)
+    .varint(version.generation)
+    .varint(version.sequence)
+    .varint(effect.job)
+    .bytes(Buffer.from(effect.session, "latin1"))
+    .varint(effect.sessionSequence)
+    .varint(effect.sessionFloor)
+    .u8(effectKinds.indexOf(effect.kind))
+    .varint(Math.floor(effect.expiresAtMs / 2 ** 32))
+    .varint(effect.expiresAtMs % 2 ** 32)
+    .varint(key.length)
+    .bytes(key)
+    .varint(value.length)
+    .bytes(value)
+    .finish();
+}
+
+/** A batch, as the pieces that make it up in order. @param encoded at most 4,096 effects */
+export function effectsBatch(encoded: readonly Uint8Array[]): Uint8Array[] {
+  return [new ByteWriter(8).varint(encoded.length).finish(), ...encoded];
 }
 
 /** Keys and values are views of `bytes`. @throws MayflyError PROTOCOL */
@@ -85,7 +92,7 @@ function readEffect(reader: ByteReader): Effect {
     sequence: reader.varint(word, "sequence"),
   };
   const job = jobNumber(reader.varint(word, "job"));
-  const session = Buffer.from(reader.take(8, "session")).toString("latin1");
+  const session = latin1Of(reader.take(8, "session"));
   const sessionSequence = reader.varint(word, "session sequence");
   const sessionFloor = reader.varint(word, "session floor");
   const kind = effectKinds[reader.u8("kind")];
@@ -94,7 +101,19 @@ function readEffect(reader: ByteReader): Effect {
   const key = reader.take(reader.varint(keyBytesMax, "key length"), "key");
   const value = reader.take(reader.varint(refBytesMax, "value length"), "value");
   return {
-    ...{ group: group as Group, version, job, session, sessionSequence, sessionFloor },
-    ...{ kind, expiresAtMs, key, value },
+    group: group as Group,
+    version,
+    job,
+    session,
+    sessionSequence,
+    sessionFloor,
+    kind,
+    expiresAtMs,
+    key,
+    value,
   };
+}
+
+function latin1Of(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
 }

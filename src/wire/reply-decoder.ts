@@ -36,10 +36,14 @@ import {
 } from "./resp-types.ts";
 import { RespError, RespMap, RespPush, RespSet, type RespValue, RespVerbatim } from "./resp-value.ts";
 import { scalarOf, simpleOf } from "./scalar-text.ts";
+import { smallBuffer, smallBytesMax } from "./small-buffers.ts";
 import { TextLine } from "./text-line.ts";
 
 export interface ReplyHandler {
-  /** One complete top-level value. Its memory belongs to the receiver: nothing is a view of what was fed. */
+  /**
+   * One complete top-level value. Its memory belongs to the receiver: nothing is a view of what was fed; small bulks
+   * are pieces of slabs, see small-buffers.ts.
+   */
   onReply(value: RespValue): void;
 
   /**
@@ -75,8 +79,6 @@ const lineOfType = new Uint8Array(256);
 for (const type of [BULK, BLOB_ERROR, VERBATIM, INTEGER, ARRAY, MAP, SET, PUSH, ATTRIBUTE])
   lineOfType[type] = NUMBER;
 for (const type of [SIMPLE, ERROR, DOUBLE, BIG_NUMBER, BOOLEAN, NULL]) lineOfType[type] = TEXT;
-
-const POOLED_BYTES_MAX = 4096;
 
 /** Incremental and free of I/O. A thrown error, its own or the handler's, ends it. */
 export class ReplyDecoder {
@@ -251,7 +253,7 @@ export class ReplyDecoder {
   #allocate(length: number): Buffer {
     if (length === 0) return emptyBuffer;
     this.#hold(length + respObjectBytes);
-    return length < POOLED_BYTES_MAX ? Buffer.allocUnsafe(length) : Buffer.allocUnsafeSlow(length);
+    return length < smallBytesMax ? smallBuffer(length) : Buffer.allocUnsafeSlow(length);
   }
 
   #endBody(): void {

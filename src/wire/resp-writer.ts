@@ -214,7 +214,31 @@ export class RespWriter {
   /** A command: an array of bulk strings. Numbers in decimal. */
   command(args: readonly (string | Uint8Array | number)[]): void {
     this.#header(ARRAY, args.length);
-    for (const arg of args) this.bulk(typeof arg === "number" ? String(arg) : arg);
+    for (const arg of args) {
+      if (typeof arg === "number") this.#number(arg);
+      else this.bulk(arg);
+    }
+  }
+
+  /** One of Mayfly's own commands: its name, its tag, its arguments. */
+  call(
+    name: string,
+    tag: number,
+    args: readonly (string | Uint8Array | number | readonly Uint8Array[])[],
+  ): void {
+    this.#header(ARRAY, args.length + 2);
+    this.#text(name);
+    this.#number(tag);
+    for (const arg of args) {
+      if (typeof arg === "number") this.#number(arg);
+      else if (typeof arg === "string" || arg instanceof Uint8Array) this.bulk(arg);
+      else this.bulkOf(arg);
+    }
+  }
+
+  /** A number as a bulk string. */
+  #number(value: number): void {
+    this.#text(String(value));
   }
 
   /** Type, decimal number, line end. */

@@ -21,8 +21,13 @@ const bans: readonly Ban[] = [
   { what: "process.hrtime", pattern: /\bprocess\s*\.\s*(?:hrtime|uptime)\b/g, allowed: outermost },
   {
     what: "a timer of Node's",
-    pattern: /(?<![.\w$])(?:setTimeout|setInterval|setImmediate)\b|\bnode:timers/g,
+    pattern: /(?<![.\w$])(?:setTimeout|setInterval)\b|\bnode:timers/g,
     allowed: outermost,
+  },
+  {
+    what: "setImmediate()",
+    pattern: /(?<![.\w$])setImmediate\b/g,
+    allowed: new RegExp(`${outermost.source}|^src/end-of-turn\\.ts$`),
   },
   { what: "Math.random()", pattern: /\bMath\s*\.\s*random\b/g, allowed: outermost },
   { what: "process.env", pattern: /\bprocess\s*\.\s*env\b|\bprocess\s*\[/g, allowed: orConnect },

@@ -5,10 +5,14 @@ import {
   decodeEffects,
   type Effect,
   effectKinds,
+  effectsBatch,
   effectsPerBatchMax,
-  encodeEffects,
+  encodeEffect,
 } from "../../src/wire/cell.ts";
 import { refBytesMax } from "../../src/wire/ref.ts";
+
+const encodeEffects = (effects: readonly Effect[]): Buffer =>
+  Buffer.concat(effectsBatch(effects.map(encodeEffect)));
 
 const word = fc.oneof(fc.integer({ min: 0, max: 200 }), fc.integer({ min: 0, max: 2 ** 32 - 1 }));
 

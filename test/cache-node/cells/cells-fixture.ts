@@ -12,8 +12,9 @@ import { MayflyError } from "../../../src/errors.ts";
 import { jobNumber, type NodeId, nodeId } from "../../../src/ids.ts";
 import { groupOf } from "../../../src/placement/groups.ts";
 import type { FleetMap, NodeState } from "../../../src/placement/types.ts";
-import { decodeEffects, type Effect } from "../../../src/wire/cell.ts";
+import { decodeEffects, type Effect, effectsBatch } from "../../../src/wire/cell.ts";
 import type { Ref } from "../../../src/wire/ref.ts";
+import { formatVersion } from "../../../src/wire/version.ts";
 import { FakeClock } from "../../controller/fake-clock.ts";
 
 export const job = jobNumber(1);
@@ -60,10 +61,15 @@ export function createCells(row: readonly number[] = [1, 2, 3]) {
       new BackupLink({
         clock,
         wanted,
-        send: (batch) =>
+        send: (encoded) =>
           new Promise((resolve, reject) => {
             const fail = (error = new MayflyError("BUSY", "not now")): void => reject(error);
-            deliveries.push({ to: backup, effects: decodeEffects(batch), acknowledge: resolve, fail });
+            deliveries.push({
+              to: backup,
+              effects: decodeEffects(Buffer.concat(effectsBatch(encoded))),
+              acknowledge: resolve,
+              fail,
+            });
           }),
         onFailure: () => undefined,
       }),
@@ -98,6 +104,17 @@ export function mutationAt(key: string, change: Partial<Mutation> = {}): Mutatio
   sequence += 1;
   const defaults = { job, session: "sessions", sequence, floor: 0, key: Buffer.from(key), condition: "" };
   return { ...defaults, ...change };
+}
+
+/** The version as text, once the write is done. */
+export async function setCell(
+  { primary }: Cells,
+  mutation: Mutation,
+  kind: "bytes" | "ref",
+  value: Uint8Array,
+  ttlMs: number,
+): Promise<string> {
+  return formatVersion(await primary.set(mutation, kind, value, ttlMs));
 }
 
 /** Whether a promise has settled, and how. */

@@ -2,10 +2,20 @@ import { describe, expect, test } from "vitest";
 import { nodeId, objectId } from "../../../src/ids.ts";
 import { groupOf } from "../../../src/placement/groups.ts";
 import { encodeRef, type RefFields } from "../../../src/wire/ref.ts";
-import { type Cells, createCells, job, mapOf, mutationAt, stored, turn, watch } from "./cells-fixture.ts";
+import {
+  type Cells,
+  createCells,
+  job,
+  mapOf,
+  mutationAt,
+  setCell,
+  stored,
+  turn,
+  watch,
+} from "./cells-fixture.ts";
 
 const set = (fixture: Cells, key: string, value: string, change = {}) =>
-  fixture.primary.set(mutationAt(key, change), "bytes", Buffer.from(value), 0);
+  setCell(fixture, mutationAt(key, change), "bytes", Buffer.from(value), 0);
 
 /** What a read of the key shows, once it may be shown. */
 function read(fixture: Cells, key: string) {
@@ -86,8 +96,8 @@ describe("nothing is shown before all backups have it", () => {
     const fixture = createCells([1, 2]);
     const mutation = mutationAt("key");
     const value = Buffer.from("value");
-    const first = watch(fixture.primary.set(mutation, "bytes", value, 0));
-    const again = watch(fixture.primary.set(mutation, "bytes", value, 0));
+    const first = watch(setCell(fixture, mutation, "bytes", value, 0));
+    const again = watch(setCell(fixture, mutation, "bytes", value, 0));
     await turn();
     expect([first.outcome, again.outcome]).toEqual(["pending", "pending"]);
     expect(fixture.deliveries[0]?.effects).toHaveLength(1);
@@ -110,7 +120,7 @@ describe("nothing is shown before all backups have it", () => {
 
   test("replaced objects are freed only then", async () => {
     const fixture = createCells([1, 2]);
-    const commit = (ref: RefFields) => fixture.primary.set(mutationAt("key"), "ref", encodeRef(ref), 0);
+    const commit = (ref: RefFields) => setCell(fixture, mutationAt("key"), "ref", encodeRef(ref), 0);
     const refs = [1, 2].map((n) => refAt("key", n));
     void commit(refs[0]!);
     void commit(refs[1]!);
@@ -170,18 +180,18 @@ describe("once", () => {
   test("a repetition is answered before anything is checked anew", async () => {
     const fixture = createCells([1]);
     const mutation = mutationAt("key", { condition: "absent" });
-    const version = await fixture.primary.set(mutation, "bytes", Buffer.from("value"), 0);
+    const version = await setCell(fixture, mutation, "bytes", Buffer.from("value"), 0);
     fixture.quota.left = 0;
-    expect(await fixture.primary.set(mutation, "bytes", Buffer.from("value"), 0)).toBe(version);
+    expect(await setCell(fixture, mutation, "bytes", Buffer.from("value"), 0)).toBe(version);
     await expect(set(fixture, "key", "more")).rejects.toMatchObject({ code: "QUOTA_EXCEEDED" });
   });
 
   test("answers below the session's floor are forgotten, and late copies have no effect", async () => {
     const fixture = createCells([1]);
     const first = mutationAt("key", { sequence: 1, floor: 1 });
-    await fixture.primary.set(first, "bytes", Buffer.from("old"), 0);
+    await setCell(fixture, first, "bytes", Buffer.from("old"), 0);
     await set(fixture, "key", "new", { sequence: 2, floor: 2 });
-    await expect(fixture.primary.set(first, "bytes", Buffer.from("old"), 0)).rejects.toMatchObject({
+    await expect(setCell(fixture, first, "bytes", Buffer.from("old"), 0)).rejects.toMatchObject({
       code: "ABORTED",
     });
     await expect(fixture.primary.delete(first)).rejects.toMatchObject({ code: "ABORTED" });
@@ -203,7 +213,7 @@ describe("expiry", () => {
   test("is an effect, logged when somebody looks or when its time has come", async () => {
     for (const look of [true, false]) {
       const fixture = createCells([1, 2]);
-      void fixture.primary.set(mutationAt("key"), "bytes", Buffer.from("value"), 5000);
+      void setCell(fixture, mutationAt("key"), "bytes", Buffer.from("value"), 5000);
       await turn();
       await acknowledge(fixture, 2);
       await fixture.clock.advance(4999);
@@ -225,7 +235,7 @@ describe("expiry", () => {
   test("is forgotten after a while, with what it cost", async () => {
     const fixture = createCells([1]);
     const before = fixture.memory.job(job).usedBytes;
-    await fixture.primary.set(mutationAt("key", { sequence: 0 }), "bytes", Buffer.from("value"), 1000);
+    await setCell(fixture, mutationAt("key", { sequence: 0 }), "bytes", Buffer.from("value"), 1000);
     await fixture.clock.advance(2000);
     fixture.primary.tick();
     await fixture.clock.advance(9 * 60_000);
@@ -239,7 +249,7 @@ describe("expiry", () => {
 
   test("of a value that was written again meanwhile does nothing", async () => {
     const fixture = createCells([1]);
-    await fixture.primary.set(mutationAt("key"), "bytes", Buffer.from("short"), 1000);
+    await setCell(fixture, mutationAt("key"), "bytes", Buffer.from("short"), 1000);
     await set(fixture, "key", "stays");
     await fixture.clock.advance(60_000);
     fixture.primary.tick();
@@ -248,7 +258,7 @@ describe("expiry", () => {
 
   test("frees the object", async () => {
     const fixture = createCells([1]);
-    await fixture.primary.set(mutationAt("key"), "ref", encodeRef(refAt("key", 1)), 1000);
+    await setCell(fixture, mutationAt("key"), "ref", encodeRef(refAt("key", 1)), 1000);
     await fixture.clock.advance(3000);
     fixture.primary.tick();
     await turn();
@@ -301,7 +311,7 @@ describe("rows", () => {
 
   test("a backup that serves reads for a dead primary says what has expired, without writing", async () => {
     const fixture = createCells([1]);
-    await fixture.primary.set(mutationAt("key"), "bytes", Buffer.from("value"), 5000);
+    await setCell(fixture, mutationAt("key"), "bytes", Buffer.from("value"), 5000);
     fixture.adopt(mapOf([2, 1], { generation: 2, dead: [2] }));
     expect(fixture.primary.read(job, Buffer.from("key")).cell?.kind).toBe("bytes");
     await fixture.clock.advance(6000);

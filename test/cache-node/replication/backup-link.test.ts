@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { BackupLink } from "../../../cache-node/replication/backup-link.ts";
 import { MayflyError } from "../../../src/errors.ts";
-import { decodeEffects, type Effect } from "../../../src/wire/cell.ts";
+import type { Group } from "../../../src/ids.ts";
+import { decodeEffects, type Effect, effectsBatch, encodeEffect } from "../../../src/wire/cell.ts";
 import { FakeClock } from "../../controller/fake-clock.ts";
 import { effectOf } from "./effects.ts";
 
@@ -12,9 +13,11 @@ interface Batch {
   fail(code?: "BUSY" | "MOVED"): Promise<void>;
 }
 
+const logged = (effect: Effect) => ({ group: effect.group, encoded: encodeEffect(effect) });
+
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-function createLink(wanted: (effect: Effect) => boolean = () => true) {
+function createLink(wanted: (group: Group) => boolean = () => true) {
   const clock = new FakeClock();
   const batches: Batch[] = [];
   const acknowledged: number[] = [];
@@ -22,10 +25,12 @@ function createLink(wanted: (effect: Effect) => boolean = () => true) {
   const link = new BackupLink({
     clock,
     wanted,
-    send: (bytes) =>
+    send: (encoded) =>
       new Promise((resolve, reject) => {
         batches.push({
-          sequences: decodeEffects(bytes).map((effect) => effect.version.sequence),
+          sequences: decodeEffects(Buffer.concat(effectsBatch(encoded))).map(
+            (effect) => effect.version.sequence,
+          ),
           succeed: () => {
             resolve();
             return turn();
@@ -40,7 +45,7 @@ function createLink(wanted: (effect: Effect) => boolean = () => true) {
   });
   const push = (...sequences: readonly number[]): Promise<void> => {
     for (const sequence of sequences) {
-      link.push({ effect: effectOf(sequence), acknowledged: () => acknowledged.push(sequence) });
+      link.push({ ...logged(effectOf(sequence)), acknowledged: () => acknowledged.push(sequence) });
     }
     return turn();
   };
@@ -73,7 +78,8 @@ test("only so many batches are under way; the rest follows as they are acknowled
 test("a batch has a limit of bytes", async () => {
   const { link, batches } = createLink();
   const value = Buffer.alloc(100 * 1024);
-  for (let i = 1; i <= 5; i++) link.push({ effect: effectOf(i, { value }), acknowledged: () => undefined });
+  for (let i = 1; i <= 5; i++)
+    link.push({ ...logged(effectOf(i, { value })), acknowledged: () => undefined });
   await turn();
   expect(batches.map((batch) => batch.sequences)).toEqual([
     [1, 2, 3],
@@ -104,14 +110,16 @@ test("after a failure all that is not acknowledged is sent again, in order, afte
 });
 
 test("effects that are no longer wanted are not sent again, and are never acknowledged", async () => {
-  let dropped = 0;
-  const { batches, acknowledged, push, clock, link } = createLink(
-    (effect) => effect.version.sequence > dropped,
-  );
-  await push(1, 2);
+  let dropped: number | undefined;
+  const { batches, acknowledged, push, clock, link } = createLink((group) => group !== dropped);
+  for (const sequence of [1, 2]) {
+    const elsewhere = effectOf(sequence, { group: 7 as Group });
+    link.push({ ...logged(elsewhere), acknowledged: () => acknowledged.push(sequence) });
+  }
+  await turn();
   await push(3);
   await batches[0]!.fail("MOVED");
-  dropped = 2;
+  dropped = 7;
   await batches[1]!.fail("MOVED");
   await clock.advance(50);
   expect(batches[2]!.sequences).toEqual([3]);

@@ -2,7 +2,7 @@ import { beforeEach, expect, test } from "vitest";
 import { indexChargeFor } from "../../../cache-node/store/index-charge.ts";
 import { createNodeMemory, limitBytesMin, type NodeMemory } from "../../../cache-node/store/node-memory.ts";
 import type { Block } from "../../../cache-node/store/segment.ts";
-import { slabBytes } from "../../../cache-node/store/slabs.ts";
+import { slabBytes, unitBytes } from "../../../cache-node/store/slabs.ts";
 import { MayflyError } from "../../../src/errors.ts";
 import { jobNumber } from "../../../src/ids.ts";
 import { type FakeHeap, fakeHeap, kibibyte, type ManualClock, manualClock, mebibyte } from "./fakes.ts";
@@ -39,7 +39,7 @@ test("a limit that is too small or not a number of bytes is refused", () => {
 test("memory is touched in the background, but for what the index may soon need", () => {
   expect(memory.stats().touchedBytes).toBe(0);
   clock.runTimers();
-  expect(memory.stats().touchedBytes).toBe(2 * mebibyte);
+  expect(memory.stats().touchedBytes).toBe(7 * unitBytes);
   clock.settle();
   expect(memory.stats().touchedBytes).toBeGreaterThan(limitBytes * 0.8);
   expect(memory.stats().touchedBytes).toBeLessThan(limitBytes * 0.95);
@@ -48,19 +48,19 @@ test("memory is touched in the background, but for what the index may soon need"
 test("nothing is touched ahead when that is turned off", () => {
   const untouched = createNodeMemory({ limitBytes, clock: manualClock(), heap, touchBytesPerStep: 0 });
   untouched.job(jobA).allocate(100);
-  expect(untouched.stats().touchedBytes).toBe(256 * kibibyte);
+  expect(untouched.stats().touchedBytes).toBe(unitBytes);
 });
 
 test("used and free add up, and a job is what it owns and was charged", () => {
   const a = memory.job(jobA);
   a.allocate(100);
   expect(a.charge(1000)).toBe(true);
-  expect(a.usedBytes).toBe(256 * kibibyte + 1000);
+  expect(a.usedBytes).toBe(unitBytes + 1000);
   expect(a.liveBytes).toBe(104);
   expect(memory.usedBytes).toBe(a.usedBytes);
   expect(memory.freeBytes).toBe(limitBytes - a.usedBytes);
   a.discharge(400);
-  expect(memory.usedBytes).toBe(256 * kibibyte + 600);
+  expect(memory.usedBytes).toBe(unitBytes + 600);
   expect(() => a.discharge(601)).toThrow(RangeError);
   expect(() => a.charge(-1)).toThrow(RangeError);
 });
@@ -145,7 +145,7 @@ test("ending a job frees all of it, but not what a socket still sends", () => {
   a.charge(500);
   while (a.usedBytes < 8 * mebibyte) a.allocate(100 * kibibyte);
   memory.endJob(jobA);
-  expect(memory.usedBytes).toBe(256 * kibibyte);
+  expect(memory.usedBytes).toBe(unitBytes);
   expect(sent.view().equals(Buffer.alloc(1000, 5))).toBe(true);
   expect(a.allocate(10)).toBeUndefined();
   expect(a.charge(10)).toBe(false);

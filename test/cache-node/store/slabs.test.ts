@@ -11,22 +11,29 @@ test("a limit is cut into slabs, and the last one is short", () => {
 test("memory is touched ahead in steps, the lowest first, up to the target", () => {
   const { slabs, ledger } = createPool(2 * slabBytes);
   expect(slabs.all[0]!.memory.length).toBe(0);
-  expect(slabs.touchStep(2 * mebibyte, 3 * mebibyte)).toBe(2 * mebibyte);
-  expect(slabs.isTouched(slabs.all[0]!, 0, 2 * mebibyte)).toBe(true);
-  expect(slabs.isTouched(slabs.all[0]!, 2 * mebibyte, unitBytes)).toBe(false);
-  expect(slabs.touchStep(2 * mebibyte, 3 * mebibyte)).toBe(mebibyte);
-  expect(slabs.touchStep(2 * mebibyte, 3 * mebibyte)).toBe(0);
-  expect(ledger.touchedBytes).toBe(3 * mebibyte);
+  expect(slabs.touchStep(8 * unitBytes, 12 * unitBytes)).toBe(8 * unitBytes);
+  expect(slabs.isTouched(slabs.all[0]!, 0, 8 * unitBytes)).toBe(true);
+  expect(slabs.isTouched(slabs.all[0]!, 8 * unitBytes, unitBytes)).toBe(false);
+  expect(slabs.touchStep(8 * unitBytes, 12 * unitBytes)).toBe(4 * unitBytes);
+  expect(slabs.touchStep(8 * unitBytes, 12 * unitBytes)).toBe(0);
+  expect(ledger.touchedBytes).toBe(12 * unitBytes);
   expect(slabs.all[1]!.memory.length).toBe(0);
+});
+
+test("a step of touching ends when its time is up, but not before it has touched a unit", () => {
+  const { slabs } = createPool(slabBytes);
+  let left = 3;
+  expect(slabs.touchStep(slabBytes, slabBytes, () => --left === 0)).toBe(3 * unitBytes);
+  expect(slabs.touchStep(slabBytes, slabBytes, () => true)).toBe(unitBytes);
 });
 
 test("what is needed first is touched first, wherever it lies, and once", () => {
   const { slabs, ledger } = createPool(2 * slabBytes);
   const slab = slabs.all[1]!;
-  expect(slabs.ensure(slab, 4 * mebibyte, mebibyte)).toBe(true);
-  expect(ledger.touchedBytes).toBe(mebibyte);
-  expect(slabs.ensure(slab, 4 * mebibyte, 2 * mebibyte)).toBe(true);
-  expect(ledger.touchedBytes).toBe(2 * mebibyte);
+  expect(slabs.ensure(slab, 16 * unitBytes, 4 * unitBytes)).toBe(true);
+  expect(ledger.touchedBytes).toBe(4 * unitBytes);
+  expect(slabs.ensure(slab, 16 * unitBytes, 8 * unitBytes)).toBe(true);
+  expect(ledger.touchedBytes).toBe(8 * unitBytes);
   expect(slabs.all[0]!.memory.length).toBe(0);
 });
 
@@ -41,42 +48,44 @@ test("touching ahead leaves what was written as it is", () => {
 
 test("the index's room is never touched", () => {
   const { slabs, ledger } = createPool(slabBytes);
-  ledger.indexBytes = 8 * mebibyte;
-  ledger.indexRoomBytes = 8 * mebibyte;
+  ledger.indexBytes = 32 * unitBytes;
+  ledger.indexRoomBytes = 32 * unitBytes;
   const slab = slabs.all[0]!;
-  expect(slabs.ensure(slab, 0, 16 * mebibyte)).toBe(true);
-  expect(slabs.ensure(slab, 16 * mebibyte, 16 * mebibyte)).toBe(false);
-  expect(ledger.touchedBytes).toBe(16 * mebibyte);
+  expect(slabs.ensure(slab, 0, slabBytes / 2)).toBe(true);
+  expect(slabs.ensure(slab, slabBytes / 2, slabBytes / 2)).toBe(false);
+  expect(ledger.touchedBytes).toBe(slabBytes / 2);
   slabs.touchStep(slabBytes, slabBytes);
-  expect(ledger.touchedBytes).toBe(24 * mebibyte);
+  expect(ledger.touchedBytes).toBe(slabBytes - 32 * unitBytes);
 });
 
 test("room that the index has left is touched when it is needed", () => {
   const { slabs, ledger } = createPool(slabBytes);
   ledger.indexRoomBytes = 20 * mebibyte;
   ledger.indexBytes = mebibyte;
-  expect(slabs.ensure(slabs.all[0]!, 0, 16 * mebibyte)).toBe(true);
+  expect(slabs.ensure(slabs.all[0]!, 0, slabBytes / 2)).toBe(true);
   expect(ledger.touchedBytes + ledger.indexRoomBytes).toBeLessThanOrEqual(slabBytes);
 });
 
 test("a heap that has outgrown its charges keeps slabs from being touched", () => {
   const ledger = createLedger(slabBytes, 0);
   let excessBytes = 20 * mebibyte;
-  const slabs = createSlabs(ledger, () => excessBytes);
-  expect(slabs.ensure(slabs.all[0]!, 0, 16 * mebibyte)).toBe(false);
+  const slabs = createSlabs(ledger, () => {
+    ledger.heapExcessBytes = excessBytes;
+  });
+  expect(slabs.ensure(slabs.all[0]!, 0, slabBytes / 2)).toBe(false);
   excessBytes = 0;
-  expect(slabs.ensure(slabs.all[0]!, 0, 16 * mebibyte)).toBe(true);
+  expect(slabs.ensure(slabs.all[0]!, 0, slabBytes / 2)).toBe(true);
 });
 
 test("a dropped slab goes at once and can be made again", () => {
   const { slabs, ledger } = createPool(slabBytes);
   const slab = slabs.all[0]!;
-  slabs.ensure(slab, 0, mebibyte);
+  slabs.ensure(slab, 0, unitBytes);
   const view = slab.memory.subarray(0, 10);
   slabs.drop(slab);
   expect(view.length).toBe(0);
   expect(ledger.touchedBytes).toBe(0);
   expect(slabs.isTouched(slab, 0, unitBytes)).toBe(false);
-  expect(slabs.ensure(slab, 0, mebibyte)).toBe(true);
+  expect(slabs.ensure(slab, 0, unitBytes)).toBe(true);
   expect(slab.memory.length).toBe(slabBytes);
 });
