@@ -56,10 +56,12 @@ function churnStore(name: string, mix: ChurnMix, options: BenchOptions): Promise
   return measureCase({ case: name, ...usable, mayfly: { sample } }, options);
 }
 
-async function churnNode(name: string, mix: ChurnMix, options: BenchOptions): Promise<BenchCase> {
-  const node = await startSingleNode({ memoryBytes: limitBytes });
-  try {
-    const sample = async (): Promise<Figures> => {
+function churnNode(name: string, mix: ChurnMix, options: BenchOptions): Promise<BenchCase> {
+  const sample = async (): Promise<Figures> => {
+    // A new one each time: a fleet does not write to a node that was full when it reported last.
+    const node = await startSingleNode({ memoryBytes: limitBytes });
+    try {
+      await untilIdle([node.process.pid]);
       const { ticket } = await node.createJob("bench-churn");
       const request: ChurnClientRequest = { mix, limitBytes, timesWritten, ticket };
       const result = (await runDriver({
@@ -68,11 +70,11 @@ async function churnNode(name: string, mix: ChurnMix, options: BenchOptions): Pr
       })) as ChurnClientResult;
       const rssBytes = residentBytesMax(node.process.pid);
       return { ...result, ...(!Number.isNaN(rssBytes) && { rssShare: rssBytes / limitBytes }) };
-    };
-    return await measureCase({ case: name, ...usable, mayfly: { sample } }, options);
-  } finally {
-    await node.stop();
-  }
+    } finally {
+      await node.stop();
+    }
+  };
+  return measureCase({ case: name, ...usable, mayfly: { sample } }, options);
 }
 
 /** Small reads on a node whose heap is kept busy by large values: what its garbage collector costs them. */

@@ -1,12 +1,15 @@
-/** Frees the shards of objects that nothing names any more, on the nodes where they lie. Best effort, in batches. */
-
+/**
+ * Frees the shards of objects that nothing names any more, on the nodes where they lie. Best effort, and gathered for
+ * a few milliseconds: overwriting objects would otherwise cost as many requests for freeing as for writing.
+ */
+import type { Argument } from "../client/transport/connection.ts";
 import { startDeadline } from "../client/transport/deadline.ts";
 import type { FleetView } from "../client/transport/fleet-view.ts";
 import type { NodePool } from "../client/transport/node-pool.ts";
 import type { Clock } from "../src/clock.ts";
 import { type JobNumber, type NodeId, objectIdBytes } from "../src/ids.ts";
 import type { Ref } from "../src/wire/ref.ts";
-import type { ShardName, ShardStore } from "./store/shard-store.ts";
+import type { ShardStore } from "./store/shard-store.ts";
 
 export interface ObjectFreerOptions {
   readonly clock: Clock;
@@ -16,39 +19,59 @@ export interface ObjectFreerOptions {
   readonly view: FleetView;
 }
 
+const gatherMs = 10;
 const shardsPerRequest = 1000;
+const argsPerShard = 3;
 const timeoutMs = 5000;
 
-export function objectFreer(options: ObjectFreerOptions): (job: JobNumber, ref: Ref) => void {
-  return (job, ref) => {
-    const byNode = new Map<NodeId, ShardName[]>();
-    for (const [stripe, nodes] of (ref.stripes ?? []).entries()) {
+export class ObjectFreer {
+  readonly #options: ObjectFreerOptions;
+  /** By node and job: object, stripe and index of each shard to be freed there. */
+  #gathered = new Map<NodeId, Map<JobNumber, Argument[]>>();
+
+  constructor(options: ObjectFreerOptions) {
+    this.#options = options;
+  }
+
+  free(job: JobNumber, { object, stripes = [] }: Ref): void {
+    const { self, shards } = this.#options;
+    for (const [stripe, nodes] of stripes.entries()) {
       for (const [index, node] of nodes.entries()) {
-        const names = byNode.get(node) ?? [];
-        names.push({ object: ref.object, stripe, index });
-        byNode.set(node, names);
+        if (node === self()) shards.free(job, { object, stripe, index });
+        else this.#gather(job, node, [objectIdBytes(object), stripe, index]);
       }
     }
-    for (const [node, names] of byNode) {
-      if (node === options.self()) for (const name of names) options.shards.free(job, name);
-      else void freeThere(options, job, node, names).catch(() => undefined);
-    }
-  };
-}
+  }
 
-async function freeThere(
-  options: ObjectFreerOptions,
-  job: JobNumber,
-  node: NodeId,
-  names: readonly ShardName[],
-): Promise<void> {
-  const entry = options.view.node(node);
-  if (entry === undefined || entry.state === "dead") return;
-  for (let at = 0; at < names.length; at += shardsPerRequest) {
-    const args = names
-      .slice(at, at + shardsPerRequest)
-      .flatMap(({ object, stripe, index }) => [objectIdBytes(object), stripe, index]);
-    const deadline = startDeadline(options.clock, timeoutMs, undefined, "freeing shards");
-    await options.pool.connection(entry, "small").request("MF.SHARD.FREE", [job, ...args], { deadline });
+  #gather(job: JobNumber, node: NodeId, shard: readonly Argument[]): void {
+    if (this.#gathered.size === 0) this.#options.clock.after(gatherMs, () => this.#sendAll(), true);
+    let jobs = this.#gathered.get(node);
+    if (jobs === undefined) {
+      jobs = new Map();
+      this.#gathered.set(node, jobs);
+    }
+    const args = jobs.get(job);
+    if (args === undefined) jobs.set(job, [...shard]);
+    else args.push(...shard);
+  }
+
+  #sendAll(): void {
+    const gathered = this.#gathered;
+    this.#gathered = new Map();
+    for (const [node, jobs] of gathered) {
+      for (const [job, args] of jobs) void this.#send(node, job, args).catch(() => undefined);
+    }
+  }
+
+  async #send(node: NodeId, job: JobNumber, args: readonly Argument[]): Promise<void> {
+    const { clock, pool, view } = this.#options;
+    const entry = view.node(node);
+    if (entry === undefined || entry.state === "dead") return;
+    const step = shardsPerRequest * argsPerShard;
+    for (let at = 0; at < args.length; at += step) {
+      const deadline = startDeadline(clock, timeoutMs, undefined, "freeing shards");
+      const batch = [job, ...args.slice(at, at + step)];
+      await pool.connection(entry, "small").request("MF.SHARD.FREE", batch, { deadline });
+    }
   }
 }

@@ -25,8 +25,9 @@ import { mapCommands } from "./commands/map-commands.ts";
 import { replicationCommands } from "./commands/replication-commands.ts";
 import { serverCommands } from "./commands/server-commands.ts";
 import { shardBodies, shardCommands } from "./commands/shard-commands.ts";
+import { stringCommands } from "./commands/string-commands.ts";
 import { ControllerLink } from "./controller-link.ts";
-import { objectFreer } from "./free-objects.ts";
+import { ObjectFreer } from "./free-objects.ts";
 import { JobDirectory } from "./job-directory.ts";
 import type { NodeCore } from "./node-core.ts";
 import { BackupLink, type BackupLinkOptions } from "./replication/backup-link.ts";
@@ -103,6 +104,7 @@ class Node implements CacheNode {
       ...connectionCommands(this.#core),
       ...serverCommands(this.#core, () => this.#commands),
       ...mapCommands(this.#core),
+      ...stringCommands(this.#core),
       ...cellCommands(this.#core),
       ...shardCommands(this.#core),
       ...replicationCommands(this.#core),
@@ -191,7 +193,7 @@ class Node implements CacheNode {
     const view: FleetView = new FleetView({ seeds: [], pool: () => this.#nodePool() });
     const rows = new Rows(self, () => view.current);
     const logs = new GroupLogs(self, (backup, wanted) => this.#openLink(backup, wanted));
-    const freeObject = objectFreer({ clock, self, shards, pool: this.#nodePool(), view });
+    const freer = new ObjectFreer({ clock, self, shards, pool: this.#nodePool(), view });
     const primary = new PrimaryCells({
       clock,
       cells,
@@ -200,7 +202,7 @@ class Node implements CacheNode {
       waits,
       map: () => view.current,
       checkQuota: (job, bytes) => jobs.checkQuota(job, memory.job(job).usedBytes, bytes),
-      freeObject,
+      freeObject: (job, ref) => freer.free(job, ref),
     });
     const backup = new BackupCells({ clock, cells, jobs, self, map: () => view.current });
     view.onChange((map) => this.#followMap(map));

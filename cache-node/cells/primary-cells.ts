@@ -25,6 +25,8 @@ export interface Mutation {
   readonly sequence: number;
   readonly floor: number;
   readonly key: Uint8Array;
+  /** `cellName(key)` */
+  readonly name: string;
   /** "" always, "absent", or the version that must be there. */
   readonly condition: string;
 }
@@ -42,6 +44,8 @@ export interface PrimaryCellsOptions {
   readonly freeObject: (job: JobNumber, ref: Ref) => void;
 }
 
+/** Of effects that no session asked for. */
+export const noSession: string = "\0".repeat(8);
 /** Longer than any call may take, so that no repetition comes later. */
 const sessionIdleMs = 20 * 60_000;
 
@@ -60,8 +64,8 @@ export class PrimaryCells {
   }
 
   /**
-   * Sets the key to bytes or a ref. The version, at once or when it is on all members. The value's memory may change
-   * afterwards, the key's may not.
+   * Sets the key to bytes or a ref. The version, at once or when it is on all members. The memory of the value may
+   * change afterwards, and without a ttl that of the key.
    */
   set(
     mutation: Mutation,
@@ -97,7 +101,7 @@ export class PrimaryCells {
     if (known !== undefined) return (await known).existed;
     const failed = this.#failedCondition(mutation, group);
     if (failed !== undefined) throw await failed;
-    if (this.#live(mutation.job, group, mutation.key) === undefined) {
+    if (this.#live(mutation.job, group, mutation.key, mutation.name) === undefined) {
       await this.#committed(group, this.#options.logs.of(group).position);
       return false;
     }
@@ -116,7 +120,7 @@ export class PrimaryCells {
     if (cellName(ref.key) !== cellName(mutation.key)) {
       throw new MayflyError("INVALID_ARGUMENT", "An object is aborted at its home key.");
     }
-    const cell = this.#live(mutation.job, group, mutation.key);
+    const cell = this.#live(mutation.job, group, mutation.key, mutation.name);
     if (
       cell?.kind === "ref" &&
       cell.block !== undefined &&
@@ -142,7 +146,7 @@ export class PrimaryCells {
       const past = cell !== undefined && cell.expiresAtMs > 0 && cell.expiresAtMs <= clock.wallMs();
       return { cell: past ? { ...cell, kind: "expired", block: undefined } : cell, ready: undefined };
     }
-    this.#live(job, group, key);
+    this.#live(job, group, key, name);
     const cell = cells.get(job, group, name);
     if (cell === undefined || cell.position <= logs.of(group).committed) return { cell, ready: undefined };
     return { cell, ready: this.#committed(group, cell.position) };
@@ -157,18 +161,26 @@ export class PrimaryCells {
       const cell = cells.get(job, group, cellName(key));
       if (cell?.position !== position || !rows.isPrimary(group)) continue;
       if (cell.kind === "expired") cells.forget(job, group, cellName(key), position);
-      else this.#live(job, group, key);
+      else this.#live(job, group, key, cellName(key));
     }
     cells.sweep(nowMs, sessionIdleMs);
   }
 
   /** The cell if it holds something; one whose time has come is expired by an effect first. */
-  #live(job: JobNumber, group: Group, key: Uint8Array): Cell | undefined {
+  #live(job: JobNumber, group: Group, key: Uint8Array, name: string): Cell | undefined {
     const { cells, clock } = this.#options;
-    const cell = cells.get(job, group, cellName(key));
+    const cell = cells.get(job, group, name);
     if (cell === undefined || cell.block === undefined) return undefined;
     if (cell.expiresAtMs === 0 || cell.expiresAtMs > clock.wallMs()) return cell;
-    const nobody = { job, session: "\0".repeat(8), sequence: 0, floor: 0, key, condition: "" };
+    const nobody = {
+      job,
+      session: noSession,
+      sequence: 0,
+      floor: 0,
+      key: Buffer.from(key),
+      name,
+      condition: "",
+    };
     const logged = this.#log(nobody, group, "expired", new Uint8Array(0), 0);
     if (logged instanceof Promise) logged.catch(() => undefined);
     return undefined;
@@ -197,7 +209,7 @@ export class PrimaryCells {
   /** Why the mutation may not take place, if so. An answer too: it waits for the effect that it reveals. */
   #failedCondition(mutation: Mutation, group: Group): Promise<MayflyError> | undefined {
     const { condition, job, key } = mutation;
-    const cell = this.#live(job, group, key);
+    const cell = this.#live(job, group, key, mutation.name);
     const there = cell === undefined ? undefined : formatVersion(cell.version);
     if (condition === "" || (condition === "absent" ? cell === undefined : condition === there))
       return undefined;
@@ -247,7 +259,7 @@ export class PrimaryCells {
     const { logs, rows, cells, clock } = this.#options;
     const row = rows.asPrimary(group);
     const log = logs.of(group);
-    const { job, key, session } = mutation;
+    const { job, key, name, session } = mutation;
     const effect: Effect = {
       group,
       version: logs.nextVersion(group, row.generation),
@@ -260,7 +272,7 @@ export class PrimaryCells {
       key,
       value,
     };
-    const applied = cells.apply(effect, log.position + 1, clock.wallMs());
+    const applied = cells.apply(effect, log.position + 1, clock.wallMs(), name);
     if (applied === undefined) {
       throw new MayflyError("BUSY", "This node has no memory left for cells; free some, or grow the fleet.", {
         retryAfterMs: 100,
@@ -273,8 +285,8 @@ export class PrimaryCells {
     const { version } = effect;
     const finish = (): Version => {
       if (replacedRef !== undefined) this.#options.freeObject(job, decodeRef(replacedRef));
-      if (kind === "deleted") cells.forget(job, group, cellName(key), position);
-      this.#options.waits.fire(job, cellName(key));
+      if (kind === "deleted") cells.forget(job, group, name, position);
+      this.#options.waits.fire(job, name);
       return version;
     };
     return position <= log.committed ? finish() : this.#committed(group, position).then(finish);

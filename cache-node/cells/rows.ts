@@ -2,6 +2,7 @@
 import { MayflyError } from "../../src/errors.ts";
 import type { Group, NodeId } from "../../src/ids.ts";
 import { formatEpoch } from "../../src/placement/epoch.ts";
+import { groupCount } from "../../src/placement/groups.ts";
 import type { FleetMap, Row } from "../../src/placement/types.ts";
 
 const nobody: ReadonlySet<NodeId> = new Set();
@@ -12,6 +13,10 @@ export class Rows {
   /** The map that `#dead` was taken from. */
   #deadIn: FleetMap | undefined;
   #dead = nobody;
+  /** The map that `#primary` was taken from. */
+  #primaryIn: FleetMap | undefined;
+  /** 1 for each group that this node is the primary of. */
+  readonly #primary = new Uint8Array(groupCount);
 
   constructor(self: () => NodeId, map: () => FleetMap | undefined) {
     this.#self = self;
@@ -24,8 +29,16 @@ export class Rows {
 
   /** A node that finds itself declared dead in a map is nothing to anybody any more. */
   isPrimary(group: Group): boolean {
-    const self = this.#self();
-    return this.row(group)?.nodes[0] === self && !this.#deadNodes().has(self);
+    const map = this.#map();
+    if (map !== this.#primaryIn) {
+      this.#primaryIn = map;
+      this.#primary.fill(0);
+      const self = this.#self();
+      const alive = !this.#deadNodes().has(self);
+      for (const [at, row] of map?.rows.entries() ?? [])
+        if (alive && row.nodes[0] === self) this.#primary[at] = 1;
+    }
+    return this.#primary[group] === 1;
   }
 
   /** The row, when this node is its primary. @throws MayflyError MOVED */

@@ -4,6 +4,7 @@ import type { Group, JobNumber } from "../../src/ids.ts";
 import { compareEpochs, parseEpoch } from "../../src/placement/epoch.ts";
 import { groupCount, groupOf } from "../../src/placement/groups.ts";
 import { decodeRef, keyBytesMax } from "../../src/wire/ref.ts";
+import { referenceBytesMinDefault } from "../../src/wire/resp-writer.ts";
 import { formatVersion, parseVersion, type Version } from "../../src/wire/version.ts";
 import type { Mutation } from "../cells/primary-cells.ts";
 import type { NodeCore } from "../node-core.ts";
@@ -91,7 +92,7 @@ function replyCell(core: NodeCore, call: Call, cell: Cell | undefined): void {
     writer.integer(cell.expiresAtMs === 0 ? -1 : Math.max(0, cell.expiresAtMs - core.clock.wallMs()));
     writer.bulk(cell.block.view());
     // The largest cells are sent from where they are, and may be freed meanwhile.
-    call.connection.pinUntilSent(cell.block);
+    if (cell.block.length >= referenceBytesMinDefault) call.connection.pinUntilSent(cell.block);
   });
 }
 
@@ -192,12 +193,14 @@ function mutationOf(core: NodeCore, call: Call, conditionAt: number | undefined,
     throw new MayflyError("INVALID_ARGUMENT", `A session id has 8 bytes, not ${session.length}.`);
   const condition = conditionAt === undefined ? "" : textArg(call, conditionAt);
   if (condition !== "" && condition !== "absent") parseVersion(condition);
+  const key = keyArg(call, keyAt);
   return {
     job,
     session,
     sequence: numberArg(call, 4, word, "session sequence"),
     floor: numberArg(call, 5, word, "session floor"),
-    key: keyArg(call, keyAt),
+    key,
+    name: cellName(key),
     condition,
   };
 }

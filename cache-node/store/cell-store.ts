@@ -3,6 +3,8 @@
  * on a backup; deciding which effects to make is the primary's (cells/primary-cells.ts).
  */
 import type { Group, JobNumber } from "../../src/ids.ts";
+import { groupCount } from "../../src/placement/groups.ts";
+import { asBuffer } from "../../src/wire/as-buffer.ts";
 import type { CellKind, Effect } from "../../src/wire/cell.ts";
 import type { Version } from "../../src/wire/version.ts";
 import { indexChargeFor } from "./index-charge.ts";
@@ -47,19 +49,20 @@ const resultCharge = indexChargeFor(8);
 
 /** Keys are bytes; as latin-1 they take one byte a character and keep their order. */
 export function cellName(key: Uint8Array): string {
-  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1");
+  return asBuffer(key).toString("latin1");
 }
 
 export class CellStore {
   readonly #memory: NodeMemory;
-  readonly #jobs = new Map<JobNumber, Map<Group, GroupCells>>();
+  /** Of each job one entry a group, made when first needed. */
+  readonly #jobs = new Map<JobNumber, (GroupCells | undefined)[]>();
 
   constructor(memory: NodeMemory) {
     this.#memory = memory;
   }
 
   get(job: JobNumber, group: Group, name: string): Cell | undefined {
-    return this.#jobs.get(job)?.get(group)?.cells.get(name);
+    return this.#jobs.get(job)?.[group]?.cells.get(name);
   }
 
   /**
@@ -72,13 +75,13 @@ export class CellStore {
     session: string,
     sequence: number,
   ): SessionResult | "stale" | undefined {
-    const known = this.#jobs.get(job)?.get(group)?.sessions.get(session);
+    const known = this.#jobs.get(job)?.[group]?.sessions.get(session);
     if (known === undefined || sequence === 0) return undefined;
     return sequence < known.floor ? "stale" : known.versions.get(sequence);
   }
 
   wasAborted(job: JobNumber, group: Group, object: string): boolean {
-    return this.#jobs.get(job)?.get(group)?.aborted.has(object) ?? false;
+    return this.#jobs.get(job)?.[group]?.aborted.has(object) ?? false;
   }
 
   /**
@@ -89,6 +92,7 @@ export class CellStore {
     effect: Effect,
     position: number,
     wallMs: number,
+    name: string = cellName(effect.key),
   ): { readonly replacedRef: Buffer | undefined } | undefined {
     const memory = this.#memory.job(effect.job);
     const group = this.#group(effect.job, effect.group);
@@ -97,7 +101,6 @@ export class CellStore {
       group.aborted.set(Buffer.from(effect.value).toString("latin1"), wallMs);
       return { replacedRef: undefined };
     }
-    const name = cellName(effect.key);
     const old = group.cells.get(name);
     const existed = old !== undefined && old.kind !== "deleted" && old.kind !== "expired";
     const fresh = old === undefined;
@@ -122,7 +125,7 @@ export class CellStore {
 
   /** Drops what is left of a deleted or expired key, unless something newer is there. */
   forget(job: JobNumber, group: Group, name: string, position: number): void {
-    const cells = this.#jobs.get(job)?.get(group)?.cells;
+    const cells = this.#jobs.get(job)?.[group]?.cells;
     const cell = cells?.get(name);
     if (cells === undefined || cell?.position !== position || cell.block !== undefined) return;
     cells.delete(name);
@@ -131,7 +134,7 @@ export class CellStore {
 
   /** Names in the group that begin with `prefix` and come after `after`, in order. */
   names(job: JobNumber, group: Group, prefix: string, after: string): string[] {
-    const cells = this.#jobs.get(job)?.get(group)?.cells;
+    const cells = this.#jobs.get(job)?.[group]?.cells;
     if (cells === undefined) return [];
     const names: string[] = [];
     for (const [name, cell] of cells) {
@@ -144,7 +147,8 @@ export class CellStore {
   sweep(wallMs: number, idleMs: number): void {
     for (const [job, groups] of this.#jobs) {
       const memory = this.#memory.job(job);
-      for (const group of groups.values()) {
+      for (const group of groups) {
+        if (group === undefined) continue;
         for (const [id, session] of group.sessions) {
           if (wallMs - session.usedAtMs < idleMs) continue;
           group.sessions.delete(id);
@@ -161,20 +165,20 @@ export class CellStore {
 
   count(): number {
     let count = 0;
-    for (const groups of this.#jobs.values()) for (const group of groups.values()) count += group.cells.size;
+    for (const groups of this.#jobs.values()) for (const group of groups) count += group?.cells.size ?? 0;
     return count;
   }
 
   #group(job: JobNumber, group: Group): GroupCells {
     let groups = this.#jobs.get(job);
     if (groups === undefined) {
-      groups = new Map();
+      groups = new Array<GroupCells | undefined>(groupCount).fill(undefined);
       this.#jobs.set(job, groups);
     }
-    let cells = groups.get(group);
+    let cells = groups[group];
     if (cells === undefined) {
       cells = { cells: new Map(), sessions: new Map(), aborted: new Map() };
-      groups.set(group, cells);
+      groups[group] = cells;
     }
     return cells;
   }

@@ -52,6 +52,12 @@ export interface NodeMemoryStats {
   readonly limitBytes: number;
   readonly usedBytes: number;
   readonly freeBytes: number;
+  /**
+   * How full the node is, as far as cleaning cannot help: nothing when nothing is alive, `limitBytes` when no more live
+   * bytes would fit. `usedBytes` nears the limit much earlier, since whole segments count and holes are left until
+   * somebody needs them; so whoever chooses a node to write to should judge by this.
+   */
+  readonly claimedBytes: number;
   /** Part of `usedBytes`: segments, those of ended jobs that a socket still uses included. */
   readonly segmentBytes: number;
   /** Part of `usedBytes`: charges for index entries. */
@@ -272,7 +278,10 @@ export function createNodeMemory(options: NodeMemoryOptions): NodeMemory {
       }
       const { segmentBytes, indexBytes, touchedBytes, reserveBytes } = ledger;
       const freeBytes = freeBytesOf(ledger);
+      const claimableBytes = limitBytes - reserveBytes - (ledger.indexRoomBytes - indexBytes);
+      const claimedBytes = Math.min(limitBytes, (limitBytes * (liveBytes + indexBytes)) / claimableBytes);
       return {
+        claimedBytes: Math.round(claimedBytes),
         ...{ limitBytes, usedBytes: limitBytes - freeBytes, freeBytes, segmentBytes, indexBytes },
         ...{ liveBytes, holeBytes, touchedBytes, movedBytes, reserveBytes, jobs: jobs.size },
       };

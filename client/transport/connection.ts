@@ -186,6 +186,8 @@ export class Connection {
     this.#receiving = undefined;
     if (!(value instanceof RespPush)) {
       const answer = this.#handshake.shift();
+      // A node that cannot make sense of what it got says so outside of any answer, and closes.
+      if (answer === undefined && value instanceof RespError) throw MayflyError.fromResp(value.line);
       if (answer === undefined)
         throw new MayflyError("PROTOCOL", `${this.#name()} sent an answer nobody asked for.`);
       answer(value);

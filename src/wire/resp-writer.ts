@@ -24,6 +24,9 @@ import { WriteBufferPool } from "./write-buffer-pool.ts";
 /** What RESP2 lacks is written as its nearest form: see each method. */
 export type RespProtocol = 2 | 3;
 
+/** From this length on bytes are sent from where they are, unless a writer is told otherwise. */
+export const referenceBytesMinDefault: number = 16 * 1024;
+
 export interface RespWriterOptions {
   /** 2 until the client says `HELLO 3`. */
   readonly protocol?: RespProtocol;
@@ -64,7 +67,7 @@ export class RespWriter {
   constructor(options: RespWriterOptions = {}) {
     this.protocol = options.protocol ?? 2;
     this.#pool = options.pool ?? new WriteBufferPool();
-    this.#referenceBytesMin = options.referenceBytesMin ?? 16 * 1024;
+    this.#referenceBytesMin = options.referenceBytesMin ?? referenceBytesMinDefault;
     if (!(this.#referenceBytesMin >= 1 && this.#referenceBytesMin <= this.#pool.bufferBytes)) {
       throw new RangeError(
         `referenceBytesMin ${this.#referenceBytesMin} is not in 1 .. ${this.#pool.bufferBytes} (bufferBytes)`,

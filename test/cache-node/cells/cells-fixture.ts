@@ -102,7 +102,15 @@ let sequence = 0;
 
 export function mutationAt(key: string, change: Partial<Mutation> = {}): Mutation {
   sequence += 1;
-  const defaults = { job, session: "sessions", sequence, floor: 0, key: Buffer.from(key), condition: "" };
+  const defaults = {
+    job,
+    session: "sessions",
+    sequence,
+    floor: 0,
+    key: Buffer.from(key),
+    name: cellName(Buffer.from(key)),
+    condition: "",
+  };
   return { ...defaults, ...change };
 }
 

@@ -65,6 +65,18 @@ test("used and free add up, and a job is what it owns and was charged", () => {
   expect(() => a.charge(-1)).toThrow(RangeError);
 });
 
+test("holes that cleaning can fill claim nothing, and a node that is full is claimed", () => {
+  expect(memory.stats().claimedBytes).toBe(0);
+  const blocks = fill();
+  expect(memory.stats().claimedBytes).toBeGreaterThan(0.98 * limitBytes);
+  for (const [i, block] of blocks.entries()) if (i % 2 === 0) memory.job(jobA).free(block);
+  expect(memory.usedBytes).toBeGreaterThan(0.9 * limitBytes);
+  const { claimedBytes } = memory.stats();
+  expect(claimedBytes / limitBytes).toBeCloseTo(0.5, 1);
+  memory.job(jobB).charge(limitBytes / 8);
+  expect((memory.stats().claimedBytes - claimedBytes) / limitBytes).toBeCloseTo(1 / 8, 1);
+});
+
 test("slabs make room for an index that grows, and come back when it shrinks", () => {
   clock.settle();
   const a = memory.job(jobA);
