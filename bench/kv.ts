@@ -26,13 +26,14 @@ import { startFastestS3Server } from "./peers/s3-servers.ts";
 /** What a test of the scenario makes smaller. */
 export interface KvScale {
   readonly nodeMemoryBytes: number;
-  /** For puts and for gets, of each contender. */
+  /** For puts and for gets, of each size to warm up with, of each contender. */
   readonly warmMs: number;
   /** The same for the fleet: each of its young processes sees a part of the calls that V8 learns from. */
   readonly fleetWarmMs: number;
 }
 
-const scaleDefault: KvScale = { nodeMemoryBytes: 512 * 1024 * 1024, warmMs: 1000, fleetWarmMs: 5000 };
+const scaleDefault: KvScale = { nodeMemoryBytes: 512 * 1024 * 1024, warmMs: 1000, fleetWarmMs: 12_000 };
+const kib = 1024;
 const fleetNodes = 6;
 const code = { d: 4, p: 2 } as const;
 const leaseMs = 3_600_000;
@@ -150,8 +151,10 @@ function startOnDemand(
 
 /** Servers and clients live long, so what counts is how they are when V8 has compiled what they do most. */
 async function warm(client: KvClient, durationMs: number): Promise<void> {
-  for (const operation of ["put", "get"] as const) {
-    await client.sample({ operation, valueBytes: 1024, outstanding: 16, into: false, durationMs });
+  for (const valueBytes of [kib, kib * kib]) {
+    for (const operation of ["put", "get"] as const) {
+      await client.sample({ operation, valueBytes, outstanding: 16, into: false, durationMs });
+    }
   }
 }
 

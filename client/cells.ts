@@ -3,8 +3,10 @@ import { MayflyError } from "../src/errors.ts";
 import type { CellKind } from "../src/wire/cell.ts";
 import { keyBytesMax } from "../src/wire/ref.ts";
 import type { RespValue } from "../src/wire/resp-value.ts";
+import { referenceBytesMinDefault } from "../src/wire/resp-writer.ts";
 import type { ClientContext } from "./context.ts";
-import { askRow } from "./row-requests.ts";
+import { askRow, type RowRequest } from "./row-requests.ts";
+import type { Argument } from "./transport/connection.ts";
 import { type Deadline, leftMs } from "./transport/deadline.ts";
 
 /** A node answers a wait at the latest after so long; the client then asks again. */
@@ -52,15 +54,27 @@ export async function readCell(
   deadline: Deadline,
   waitMs = 0,
 ): Promise<CellValue | undefined> {
+  if (waitMs > 0) return awaitCell(context, key, deadline, waitMs);
+  const argsOf = (epoch: string): readonly Argument[] => [epoch, 0, key];
+  return parseCell(await askRow(context, { key, access: "read", command: "MF.CELL.GET", argsOf }, deadline));
+}
+
+async function awaitCell(
+  context: ClientContext,
+  key: Uint8Array,
+  deadline: Deadline,
+  waitMs: number,
+): Promise<CellValue | undefined> {
   const waitUntilMs = context.clock.now() + waitMs;
+  const argsOf = (epoch: string): readonly Argument[] => {
+    // Leaves the answer time to travel, so that "not there" arrives before the deadline does.
+    const roomMs = Math.max(0, leftMs(deadline) - 100);
+    const waitNowMs = Math.min(waitUntilMs - context.clock.now(), waitMsMaxPerRequest, roomMs);
+    return [epoch, Math.max(0, Math.ceil(waitNowMs)), key];
+  };
   for (;;) {
-    const reply = await askRow(context, key, "read", deadline, (connection, epoch) => {
-      // Leaves the answer time to travel, so that "not there" arrives before the deadline does.
-      const roomMs = Math.max(0, leftMs(deadline) - 100);
-      const waitNowMs = Math.min(waitUntilMs - context.clock.now(), waitMsMaxPerRequest, roomMs);
-      return connection.request("MF.CELL.GET", [epoch, Math.max(0, Math.ceil(waitNowMs)), key], { deadline });
-    });
-    const cell = parseCell(reply);
+    const request: RowRequest = { key, access: "read", command: "MF.CELL.GET", argsOf };
+    const cell = parseCell(await askRow(context, request, deadline));
     const overMs = Math.min(waitUntilMs, deadline.atMs - 110);
     if (cell !== undefined || context.clock.now() >= overMs) return cell;
   }
@@ -89,8 +103,9 @@ export async function writeCell(
   deadline: Deadline,
 ): Promise<string> {
   const { key, kind, ttlMs } = write;
-  // Copied: a request that is given up may still be on its way into the socket when the caller's memory changes.
-  const value = Buffer.from(write.value);
+  // A request that is given up may still be on its way into the socket when the caller's memory changes. What is
+  // smaller than this is copied on its way there anyhow.
+  const value = write.value.length < referenceBytesMinDefault ? write.value : Buffer.from(write.value);
   const args = [conditionText(write.condition), ttlMs, kind satisfies CellKind, key, value];
   const version = await mutate(context, "MF.CELL.SET", key, args, deadline);
   if (typeof version === "string") return version;
@@ -117,22 +132,32 @@ export async function abortObject(
   await mutate(context, "MF.CELL.ABORT", key, [key, ref], deadline);
 }
 
-async function mutate(
+function mutate(
   context: ClientContext,
   command: string,
   key: Uint8Array,
-  args: readonly (string | number | Uint8Array)[],
+  args: readonly Argument[],
   deadline: Deadline,
 ): Promise<RespValue> {
   const { session } = context;
   const sequence = session.begin();
-  try {
-    return await askRow(context, key, "write", deadline, (connection, epoch) =>
-      connection.request(command, [epoch, session.id, sequence, session.floor, ...args], { deadline }),
-    );
-  } finally {
-    session.end(sequence);
-  }
+  const argsOf = (epoch: string): readonly Argument[] => [
+    epoch,
+    session.id,
+    sequence,
+    session.floor,
+    ...args,
+  ];
+  return askRow(context, { key, access: "write", command, argsOf }, deadline).then(
+    (reply) => {
+      session.end(sequence);
+      return reply;
+    },
+    (error: unknown) => {
+      session.end(sequence);
+      throw error;
+    },
+  );
 }
 
 function conditionText(condition: Condition): string {

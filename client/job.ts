@@ -87,22 +87,41 @@ export class Job {
    */
   async put(key: Key, data: Bytes | string | ByteStream, options: PutOptions = {}): Promise<Ref> {
     const deadline = this.#deadline("put", key, options, 0);
-    const common = { key: keyBytes(key), condition: conditionOf(options), ttlMs: checkTtl(options.ttlMs) };
-    const context = this.#context;
     const bytes = typeof data === "string" ? Buffer.from(data, "utf8") : data;
     checkData(bytes);
-    const stripes =
-      bytes instanceof Uint8Array
-        ? {
-            whole: bytes.length <= inlineBytesMax ? bytes : undefined,
-            stripes: stripesOfBytes(bytes, context.code),
-          }
-        : await stripesOfStream(bytes, stripeBytesMax(context.code), inlineBytesMax, deadline);
-    if (stripes.whole !== undefined) {
-      const value = { ...common, kind: "bytes" as const, value: stripes.whole };
-      return inlineRef(context, value, await writeCell(context, value, deadline));
+    if (bytes instanceof Uint8Array && bytes.length <= inlineBytesMax) {
+      return this.#putInline(keyBytes(key), bytes, options, deadline);
     }
-    return writeObject(context, { ...common, stripes: stripes.stripes }, deadline);
+    return this.#putObject(keyBytes(key), bytes, options, deadline);
+  }
+
+  async #putInline(
+    key: Uint8Array,
+    value: Uint8Array,
+    options: PutOptions,
+    deadline: Deadline,
+  ): Promise<Ref> {
+    const condition = conditionOf(options);
+    const ttlMs = checkTtl(options.ttlMs);
+    const version = await writeCell(this.#context, { key, kind: "bytes", value, condition, ttlMs }, deadline);
+    return inlineRef(this.#context, key, value.length, version);
+  }
+
+  async #putObject(
+    key: Uint8Array,
+    data: Bytes | ByteStream,
+    options: PutOptions,
+    deadline: Deadline,
+  ): Promise<Ref> {
+    const context = this.#context;
+    const common = { key, condition: conditionOf(options), ttlMs: checkTtl(options.ttlMs) };
+    if (data instanceof Uint8Array) {
+      return writeObject(context, { ...common, stripes: stripesOfBytes(data, context.code) }, deadline);
+    }
+    const stripeBytes = stripeBytesMax(context.code);
+    const { whole, stripes } = await stripesOfStream(data, stripeBytes, inlineBytesMax, deadline);
+    if (whole !== undefined) return this.#putInline(key, whole, options, deadline);
+    return writeObject(context, { ...common, stripes }, deadline);
   }
 
   /**
@@ -110,23 +129,33 @@ export class Job {
    * @throws MayflyError NOT_FOUND, EXPIRED, FREED, LOST (with the refs), JOB_ENDED, UNAVAILABLE, DEADLINE_EXCEEDED
    */
   async get(from: Key | Ref, options: GetOptions = {}): Promise<Uint8Array> {
-    const { range, into, waitMs = 0 } = options;
+    const { waitMs = 0 } = options;
     const deadline = this.#deadline("get", from, options, waitMs);
-    const context = this.#context;
-    if (from instanceof Ref && !from.inline) return readObject(context, from, range, into, deadline);
-    for (;;) {
-      const cell = await this.#cell(from, deadline, waitMs);
-      if (cell.kind === "bytes") {
-        // Nobody else has the memory it was received in.
-        return range === undefined && into === undefined ? cell.value : copyRange(cell.value, range, into);
-      }
+    if (from instanceof Ref && !from.inline) {
+      return readObject(this.#context, from, options.range, options.into, deadline);
+    }
+    const key = keyBytes(from instanceof Ref ? from.key : from);
+    const cell = this.#found(from, await readCell(this.#context, key, deadline, waitMs), waitMs);
+    return cell.kind === "bytes" ? bytesOf(cell, options) : this.#getObject(cell, from, options, deadline);
+  }
+
+  /** The object that a cell names; when it is gone since the cell was read, what the key holds now is the answer. */
+  async #getObject(
+    first: CellValue,
+    from: Key | Ref,
+    options: GetOptions,
+    deadline: Deadline,
+  ): Promise<Uint8Array> {
+    const { range, into, waitMs = 0 } = options;
+    for (let cell = first; ; ) {
+      if (cell.kind === "bytes") return bytesOf(cell, options);
       try {
-        return await readObject(context, refIn(cell), range, into, deadline);
+        return await readObject(this.#context, refIn(cell), range, into, deadline);
       } catch (thrown) {
-        // Overwritten or deleted since the cell was read: what the key holds now is the answer.
         if (MayflyError.from(thrown).code !== "FREED") throw thrown;
         checkDeadline(deadline, thrown);
       }
+      cell = await this.#cell(from, deadline, waitMs);
     }
   }
 
@@ -190,7 +219,7 @@ export class Job {
     const found =
       cell.kind === "ref"
         ? refIn(cell)
-        : inlineRef(this.#context, { key: keyBytes(key), value: cell.value }, cell.version);
+        : inlineRef(this.#context, keyBytes(key), cell.value.length, cell.version);
     return { version: cell.version, sizeBytes: found.sizeBytes, ref: found, ttlLeftMs: cell.ttlLeftMs };
   }
 
@@ -228,8 +257,13 @@ export class Job {
 
   /** The cell at a key, or the very one that an inline ref names. */
   async #cell(from: Key | Ref, deadline: Deadline, waitMs: number): Promise<CellValue> {
+    const key = keyBytes(from instanceof Ref ? from.key : from);
+    return this.#found(from, await readCell(this.#context, key, deadline, waitMs), waitMs);
+  }
+
+  /** @throws MayflyError FREED, NOT_FOUND */
+  #found(from: Key | Ref, cell: CellValue | undefined, waitMs: number): CellValue {
     const key = from instanceof Ref ? from.key : from;
-    const cell = await readCell(this.#context, keyBytes(key), deadline, waitMs);
     if (from instanceof Ref && cell?.version !== from.version) {
       throw new MayflyError(
         "FREED",
@@ -262,18 +296,13 @@ function refIn(cell: CellValue): Ref {
   return new Ref({ ...decodeRef(cell.value), version: cell.version });
 }
 
-function inlineRef(context: ClientContext, of: { key: Uint8Array; value: Uint8Array }, version: string): Ref {
-  const { key, value } = of;
-  const { code } = context;
-  return new Ref({
-    object: inlineObject,
-    key,
-    sizeBytes: value.length,
-    code,
-    stripes: undefined,
-    inline: true,
-    version,
-  });
+/** Nobody else has the memory that a cell was received in. */
+function bytesOf({ value }: CellValue, { range, into }: GetOptions): Uint8Array {
+  return range === undefined && into === undefined ? value : copyRange(value, range, into);
+}
+
+function inlineRef({ code }: ClientContext, key: Uint8Array, sizeBytes: number, version: string): Ref {
+  return new Ref({ object: inlineObject, key, sizeBytes, code, stripes: undefined, inline: true, version });
 }
 
 function printable(key: Key): string {

@@ -8,7 +8,7 @@ import { groupOf } from "../src/placement/groups.ts";
 import type { FleetMap, NodeEntry } from "../src/placement/types.ts";
 import type { RespValue } from "../src/wire/resp-value.ts";
 import type { ClientContext } from "./context.ts";
-import type { Connection } from "./transport/connection.ts";
+import type { Argument } from "./transport/connection.ts";
 import { checkDeadline, type Deadline, pause } from "./transport/deadline.ts";
 
 export type Access = "read" | "write";
@@ -16,35 +16,70 @@ export type Access = "read" | "write";
 const backoffMsMin = 10;
 const backoffMsMax = 300;
 
+/** One command to the row of a key. */
+export interface RowRequest {
+  readonly key: Uint8Array;
+  readonly access: Access;
+  readonly command: string;
+  /** The arguments, the caller's epoch first; asked for before each attempt. */
+  readonly argsOf: (epoch: string) => readonly Argument[];
+}
+
 /**
- * Calls `send` with a connection to the member of the key's row that serves such access, until it succeeds, fails
- * for good, or the deadline passes.
+ * Sends the request to the member of the key's row that serves such access, until it succeeds, fails for good, or the
+ * deadline passes. The first attempt, which mostly is the only one, goes out without a turn of its own.
  * @throws MayflyError UNAVAILABLE for writes when the primary is dead; LOST for reads when all members are
  */
-export async function askRow(
+export function askRow(context: ClientContext, request: RowRequest, deadline: Deadline): Promise<RespValue> {
+  const group = groupOf(request.key);
+  const map = context.view.current;
+  if (map === undefined) return askAgain(context, request, group, deadline, undefined);
+  let asked: Promise<RespValue>;
+  try {
+    asked = attempt(context, request, group, map, deadline);
+  } catch (thrown) {
+    return askAgain(context, request, group, deadline, thrown);
+  }
+  return asked.catch((thrown: unknown) => askAgain(context, request, group, deadline, thrown));
+}
+
+function attempt(
   context: ClientContext,
-  key: Uint8Array,
-  access: Access,
+  { access, command, argsOf }: RowRequest,
+  group: Group,
+  map: FleetMap,
   deadline: Deadline,
-  send: (connection: Connection, epoch: string) => Promise<RespValue>,
 ): Promise<RespValue> {
-  const group = groupOf(key);
+  const member = memberFor(map, context, group, access);
+  const connection = context.pool.connection(member, "small");
+  return connection.request(command, argsOf(context.view.epochText), { deadline });
+}
+
+/** @param failure why the first attempt came to nothing; undefined when there was none */
+async function askAgain(
+  context: ClientContext,
+  request: RowRequest,
+  group: Group,
+  deadline: Deadline,
+  failure: unknown,
+): Promise<RespValue> {
   let backoffMs = backoffMsMin;
-  let last: unknown;
+  let thrown = failure;
   for (;;) {
-    checkDeadline(deadline, last);
-    const map = context.view.current ?? (await context.view.ready(deadline));
-    try {
-      const member = memberFor(map, context, group, access);
-      return await send(context.pool.connection(member, "small"), context.view.epochText);
-    } catch (thrown) {
+    if (thrown !== undefined) {
       const error = MayflyError.from(thrown);
       if (!worthRetrying(error)) throw error;
-      last = error;
       const delayMs = Math.max(error.retryAfterMs ?? 0, backoffMs * (0.5 + context.rng.random()));
       if (error.kind !== "busy") await context.view.refresh(deadline).catch(() => undefined);
       await pause(deadline, delayMs, error);
       backoffMs = Math.min(backoffMsMax, backoffMs * 2);
+    }
+    checkDeadline(deadline, thrown);
+    const map = await context.view.ready(deadline);
+    try {
+      return await attempt(context, request, group, map, deadline);
+    } catch (again) {
+      thrown = again;
     }
   }
 }

@@ -20,6 +20,8 @@ const mebibyte = 1024 * 1024;
 /** Smallest limit: less could not hold a reserve, a segment for each of a few jobs, and an index. */
 export const limitBytesMin: number = 4 * mebibyte;
 
+/** Nothing is touched ahead while the process still starts: it registers the sooner. */
+const firstStepPauseMs = 200;
 /** Pause between background steps, so that requests go first. */
 const stepPauseMs = 1;
 /** Touching takes 0.1 to 1 ms a unit, by the machine: a step ends after this. */
@@ -140,8 +142,8 @@ export function createNodeMemory(options: NodeMemoryOptions): NodeMemory {
     const cleaned = cleaner.stepWhenIdle(cleanWorkPerStep);
     if (touched > 0 || cleaned > 0) wake();
   };
-  const wake = (): void => {
-    if (cancelStep === undefined && !closed) cancelStep = clock.after(stepPauseMs, step, true);
+  const wake = (pauseMs = stepPauseMs): void => {
+    if (cancelStep === undefined && !closed) cancelStep = clock.after(pauseMs, step, true);
   };
 
   /** Cleans until `found`, within the work that one caller may spend. */
@@ -247,7 +249,7 @@ export function createNodeMemory(options: NodeMemoryOptions): NodeMemory {
     if (touchBytesPerStep > 0) wake();
   };
 
-  wake();
+  wake(firstStepPauseMs);
   return {
     limitBytes,
     get usedBytes() {

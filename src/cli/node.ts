@@ -39,8 +39,11 @@ export const nodeVerb = defineVerb({
   async run({ options, note }) {
     const { controller, memory, host, port, zone } = options;
     checkFreeMemory(memory, 1, freeMemoryBytes(), (bytes) => `--memory ${bytes / 2 ** 20}MiB`);
-    await tellIfAway(controller, note);
-    const { runCacheNode } = await import("../../cache-node/main.ts");
+    // The node's modules are loaded while the controller thinks.
+    const [{ runCacheNode }] = await Promise.all([
+      import("../../cache-node/main.ts"),
+      tellIfAway(controller, note),
+    ]);
     await runCacheNode({
       ...{ controllerUrl: controller, memoryBytes: memory, host, port },
       ...(zone !== undefined && { zone }),
