@@ -1,5 +1,5 @@
 /**
- * Segments of 1, 2, 4, ... 64 units (256 KiB to 16 MiB), cut from slabs by a buddy scheme. A segment belongs to one job at a time
+ * Segments of 1, 2, 4, ... 64 units (256 KiB to 16 MiB, and room for the checksums of that much), cut from slabs by a buddy scheme. A segment belongs to one job at a time
  * and is taken back whole; one that a socket still uses is taken back when its last pin goes.
  */
 import { type Buddy, createBuddy } from "./buddy.ts";

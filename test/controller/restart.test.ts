@@ -7,6 +7,7 @@ import type { ControllerOptions } from "../../src/controller/options.ts";
 import { createMemoryStore } from "../../src/controller/state-store/memory-store.ts";
 import { compareEpochs } from "../../src/placement/epoch.ts";
 import type { JobInfo, StatusReply } from "../../src/wire/control-api.ts";
+import { until } from "../support/until.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { fleetOf, live, startFleet, type TestFleet, TestNode } from "./test-fleet.ts";
 
@@ -72,6 +73,10 @@ test("lease and heartbeat timers begin anew with the controller", async () => {
   expect(await after.ok("GET", "/v1/jobs/1")).toMatchObject({ state: "alive" });
   await live(after, [moved[0]!], 4000);
   expect(await after.ok("GET", "/v1/jobs/1")).toMatchObject({ state: "ended" });
+  // What is due is first written to the state directory, which takes real time.
+  const alive = (): boolean =>
+    after.controller.state.map.nodes.some((node) => node.id === moved[1]!.id && node.state !== "dead");
+  await until("the silent node is given up", () => !alive());
   expect((await moved[1]!.tryBeat()).status).toBe(404);
 });
 

@@ -1,5 +1,6 @@
-/** The value of a constant as it stands in the code, exported or not: what a document says of it must be that. */
+/** The value of a constant as it stands in the code, exported, imported or not: what a document says of it must be that. */
 import { readFileSync } from "node:fs";
+import { posix } from "node:path";
 import { runInNewContext } from "node:vm";
 
 /** @param place like `src/wire/ref.ts#keyBytesMax`, or with a field: `src/a.ts#limits.bytesMax` */
@@ -19,6 +20,9 @@ function evaluate(text: string, names: string, place: string): number {
   if (expression === undefined) {
     if (field !== undefined && new RegExp(`^\\s*${field},`, "m").test(within))
       return evaluate(text, field, place);
+    const from = new RegExp(`^import \\{[^}]*\\b${wanted}\\b[^}]*\\} from "(.+)";$`, "m").exec(text)?.[1];
+    const [path = ""] = place.split("#");
+    if (from !== undefined) return codeConstant(`${posix.join(posix.dirname(path), from)}#${wanted}`);
     throw new Error(`${place} is not there, or not where this test looks for it.`);
   }
   const numbers = expression.replaceAll(/\b[a-z_]\w*\b/gi, (other) => String(evaluate(text, other, place)));

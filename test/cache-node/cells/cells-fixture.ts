@@ -16,6 +16,7 @@ import { decodeEffects, type Effect, effectsBatch } from "../../../src/wire/cell
 import type { Ref } from "../../../src/wire/ref.ts";
 import { formatVersion } from "../../../src/wire/version.ts";
 import { FakeClock } from "../../controller/fake-clock.ts";
+import { fakeHeap } from "../store/fakes.ts";
 
 export const job = jobNumber(1);
 export const self = nodeId(1);
@@ -45,7 +46,7 @@ export interface Delivery {
 
 export function createCells(row: readonly number[] = [1, 2, 3]) {
   const clock = new FakeClock();
-  const memory = createNodeMemory({ limitBytes: 8 * 2 ** 20, clock, touchBytesPerStep: 0 });
+  const memory = createNodeMemory({ limitBytes: 8 * 2 ** 20, clock, touchBytesPerStep: 0, heap: fakeHeap() });
   const cells = new CellStore(memory);
   const jobs = new JobDirectory();
   const waits = new CellWaits(clock);

@@ -6,13 +6,18 @@ import { type Group, jobNumber } from "../../../src/ids.ts";
 import type { Effect } from "../../../src/wire/cell.ts";
 import { encodeRef } from "../../../src/wire/ref.ts";
 import { effectOf } from "../replication/effects.ts";
-import { manualClock, mebibyte } from "./fakes.ts";
+import { fakeHeap, manualClock, mebibyte } from "./fakes.ts";
 
 const job = jobNumber(1);
 const group = 0 as Group;
 
 function createStore(limitBytes = 8 * mebibyte) {
-  const memory = createNodeMemory({ limitBytes, clock: manualClock(), touchBytesPerStep: 0 });
+  const memory = createNodeMemory({
+    limitBytes,
+    clock: manualClock(),
+    heap: fakeHeap(),
+    touchBytesPerStep: 0,
+  });
   return { memory, store: new CellStore(memory), account: () => memory.job(job) };
 }
 

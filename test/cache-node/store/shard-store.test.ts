@@ -2,12 +2,17 @@ import { expect, test } from "vitest";
 import { createNodeMemory } from "../../../cache-node/store/node-memory.ts";
 import { type ShardName, ShardStore } from "../../../cache-node/store/shard-store.ts";
 import { jobNumber, objectId } from "../../../src/ids.ts";
-import { manualClock, mebibyte } from "./fakes.ts";
+import { fakeHeap, manualClock, mebibyte } from "./fakes.ts";
 
 const job = jobNumber(1);
 
 function createStore(limitBytes = 8 * mebibyte) {
-  const memory = createNodeMemory({ limitBytes, clock: manualClock(), touchBytesPerStep: 0 });
+  const memory = createNodeMemory({
+    limitBytes,
+    clock: manualClock(),
+    heap: fakeHeap(),
+    touchBytesPerStep: 0,
+  });
   const store = new ShardStore(memory);
   const keep = (name: ShardName, fill: number, bytes = 1000): boolean => {
     const reservation = store.reserve(job, bytes)!;
