@@ -41,7 +41,7 @@ export interface BenchOptions {
 
 /** Whether the options ask for this case: check it before what the case needs is made. */
 export function isWanted(name: string, { only }: Pick<BenchOptions, "only">): boolean {
-  return only === undefined || name.includes(only);
+  return only === undefined || only.split(",").some((text) => name.includes(text.trim()));
 }
 
 export function isAbsent(figures: Figures | Absent): figures is Absent {

@@ -3,7 +3,7 @@
  * touch of fresh memory costs more than everything else about a write, so slabs are touched ahead of use, in steps,
  * a unit at a time; an allocation that is faster than that touches what it needs itself.
  */
-import { freeArrayBuffer } from "./free-array-buffer.ts";
+import { freeArrayBuffer } from "../../src/free-array-buffer.ts";
 import { type Ledger, shrinkIndexRoom, touchableBytesOf } from "./ledger.ts";
 
 /**

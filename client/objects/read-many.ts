@@ -5,8 +5,9 @@ import type { CellValue } from "../cells.ts";
 import type { ClientContext } from "../context.ts";
 import type { Deadline } from "../transport/deadline.ts";
 import { together } from "../transport/together.ts";
-import { copyRange, readObject, resolveRange, resultBuffer } from "./read-object.ts";
+import { copyRange, readObject, resolveRange } from "./read-object.ts";
 import { type RangeRead, readRanges } from "./read-ranges.ts";
+import { resultMemory } from "./result-memory.ts";
 
 /** @throws MayflyError INVALID_ARGUMENT when the range is not wholly inside the object, or `into` is too small */
 export function checkRangeRead({ ref, offset, length, into }: RangeRead): void {
@@ -17,7 +18,7 @@ export function checkRangeRead({ ref, offset, length, into }: RangeRead): void {
       `The range of ${length} bytes from ${offset} on ends behind the object's ${ref.sizeBytes} bytes.`,
     );
   }
-  resultBuffer(length, into);
+  resultMemory(length, into);
 }
 
 /** @param cellOf reads the cell that an inline ref names */

@@ -8,6 +8,7 @@ import { readCell } from "../cells.ts";
 import type { ClientContext } from "../context.ts";
 import type { Deadline } from "../transport/deadline.ts";
 import { readRanges } from "./read-ranges.ts";
+import { resultMemory } from "./result-memory.ts";
 
 export interface ByteRange {
   /** First byte. */
@@ -38,16 +39,6 @@ export function resolveRange(
   return { offset: start, length: Math.min(end, sizeBytes) - start };
 }
 
-/** Memory for a result: the caller's, when it is large enough. */
-export function resultBuffer(length: number, into: Uint8Array | undefined): Uint8Array {
-  if (into === undefined) return length < 4096 ? Buffer.allocUnsafe(length) : Buffer.allocUnsafeSlow(length);
-  if (into.length >= length) return into.subarray(0, length);
-  throw new MayflyError(
-    "INVALID_ARGUMENT",
-    `The buffer given as \`into\` has ${into.length} bytes and the result has ${length}; ask for a range or give a larger one.`,
-  );
-}
-
 /** The range of bytes that are at hand, in memory of the caller's. */
 export function copyRange(
   all: Uint8Array,
@@ -55,7 +46,7 @@ export function copyRange(
   into: Uint8Array | undefined,
 ): Uint8Array {
   const { offset, length } = resolveRange(range, all.length);
-  const bytes = resultBuffer(length, into);
+  const bytes = resultMemory(length, into);
   bytes.set(all.subarray(offset, offset + length));
   return bytes;
 }
@@ -68,7 +59,7 @@ export async function readObject(
   deadline: Deadline,
 ): Promise<Uint8Array> {
   const { offset, length } = resolveRange(range, ref.sizeBytes);
-  const bytes = resultBuffer(length, into);
+  const bytes = resultMemory(length, into);
   let current = ref.stripes === undefined ? await whereIsIt(context, ref, deadline) : ref;
   for (;;) {
     try {

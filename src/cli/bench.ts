@@ -62,7 +62,11 @@ const options = {
     parse: parseCount(1, 1000),
     defaultNote: "the scenario's own",
   }),
-  only: option({ value: "TEXT", help: "only cases whose name contains it", parse: parseText }),
+  only: option({
+    value: "TEXT",
+    help: "only cases whose name contains it, or one of several that commas separate",
+    parse: parseText,
+  }),
   out: option({
     value: "DIR",
     help: "write SCENARIO.json and SCENARIO.svg there",

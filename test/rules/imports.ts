@@ -55,18 +55,19 @@ function isTypeOnly(names: string): boolean {
  */
 const base = ["src/errors.ts", "src/clock.ts", "src/ids.ts"];
 const pure = ["src/wire", "src/erasure", "src/checksum", "src/placement", "src/auth"];
-const sdk = [...base, ...pure, "src/end-of-turn.ts", "client"];
+const sdk = [...base, ...pure, "src/end-of-turn.ts", "src/free-array-buffer.ts", "client"];
 export const importsAllowed: Readonly<Record<string, readonly string[]>> = {
   "src/errors.ts": [],
   "src/clock.ts": [],
   "src/ids.ts": [],
   "src/end-of-turn.ts": [],
+  "src/free-array-buffer.ts": [],
   "src/erasure": base,
   "src/checksum": base,
   "src/placement": base,
   "src/auth": base,
   "src/wire": [...base, "src/placement"],
-  client: [...base, ...pure, "src/end-of-turn.ts"],
+  client: [...base, ...pure, "src/end-of-turn.ts", "src/free-array-buffer.ts"],
   "cache-node": sdk,
   "src/controller": sdk,
   "src/executor": sdk,

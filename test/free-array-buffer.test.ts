@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { freeArrayBuffer } from "../../../cache-node/store/free-array-buffer.ts";
+import { freeArrayBuffer } from "../src/free-array-buffer.ts";
 
 test("the memory is gone at once, and its views are empty", () => {
   const memory = new ArrayBuffer(64 * 1024 * 1024);
