@@ -23,6 +23,13 @@ interface Sent {
   readonly primary: NodeId;
 }
 
+/** The same, for each effect anew. */
+interface Newest {
+  generation: number;
+  sequence: number;
+  primary: NodeId;
+}
+
 interface Leftover {
   readonly job: JobNumber;
   readonly group: Group;
@@ -33,7 +40,7 @@ interface Leftover {
 export class BackupCells {
   readonly #options: BackupCellsOptions;
   /** Newest effect of each group, and who sent it. */
-  readonly #newest = new Map<Group, Sent>();
+  readonly #newest = new Map<Group, Newest>();
   /**
    * The effect of a group that found no memory. Until its primary has sent it again, what was sent behind it is refused:
    * sequences show a gap, but begin anew with each generation.
@@ -96,15 +103,15 @@ export class BackupCells {
   #applyNext(sender: NodeId, effect: Effect): void {
     const { group, version, job } = effect;
     const newest = this.#newest.get(group);
-    const same = newest?.primary === sender && newest.version.generation === version.generation;
-    if (same && version.sequence <= newest.version.sequence) return;
-    if (newest?.primary === sender && version.generation < newest.version.generation) return;
+    const same = newest?.primary === sender && newest.generation === version.generation;
+    if (same && version.sequence <= newest.sequence) return;
+    if (newest?.primary === sender && version.generation < newest.generation) return;
     const refused = this.#refused.get(group);
     const behind = refused?.primary === sender && compareVersions(version, refused.version) > 0;
-    if (behind || version.sequence !== (same ? newest.version.sequence + 1 : 1)) {
+    if (behind || version.sequence !== (same ? newest.sequence + 1 : 1)) {
       throw new MayflyError(
         "PROTOCOL",
-        `Effect ${version.generation}.${version.sequence} of group ${group} leaves a gap behind ${newest?.version.sequence ?? 0}.`,
+        `Effect ${version.generation}.${version.sequence} of group ${group} leaves a gap behind ${newest?.sequence ?? 0}.`,
       );
     }
     if (!this.#options.jobs.ended(job)) {
@@ -120,7 +127,13 @@ export class BackupCells {
         this.#leftovers.add(clock.wallMs() + expiredKeptMs, { job, group, name, version });
       }
     }
-    this.#newest.set(group, { version, primary: sender });
+    const { generation, sequence } = version;
+    if (newest === undefined) this.#newest.set(group, { generation, sequence, primary: sender });
+    else {
+      newest.generation = generation;
+      newest.sequence = sequence;
+      newest.primary = sender;
+    }
     this.#refused.delete(group);
   }
 }

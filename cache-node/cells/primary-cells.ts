@@ -72,9 +72,9 @@ export class PrimaryCells {
     kind: "bytes" | "ref",
     value: Uint8Array,
     ttlMs: number,
+    group: Group = groupOf(mutation.key),
   ): Version | Promise<Version> {
     // No await between looking and logging: what was looked at would change in between.
-    const group = groupOf(mutation.key);
     const known = this.#repetition(mutation, group);
     if (known !== undefined) return known.then(({ version }) => version);
     const failed = this.#failedCondition(mutation, group);
@@ -133,23 +133,27 @@ export class PrimaryCells {
   }
 
   /**
-   * The cell as it is now; to be answered only when `ready` has resolved (undefined: at once), and with its block
-   * pinned until then.
+   * The cell as it is now, to be answered at once; or a copy of it, to be answered only when `ready` has resolved and
+   * with its block pinned until then.
+   * @param group that of the key
    * @throws MayflyError MOVED
    */
-  read(job: JobNumber, key: Uint8Array): { cell: Cell | undefined; ready: Promise<void> | undefined } {
-    const group = groupOf(key);
+  read(
+    job: JobNumber,
+    key: Uint8Array,
+    group: Group = groupOf(key),
+  ): { cell: Cell | undefined; ready: Promise<void> | undefined } {
     const { rows, cells, logs, clock } = this.#options;
     const name = cellName(key);
     if (!rows.canRead(group)) {
       const cell = cells.get(job, group, name);
       const past = cell !== undefined && cell.expiresAtMs > 0 && cell.expiresAtMs <= clock.wallMs();
-      return { cell: past ? { ...cell, kind: "expired", block: undefined } : cell, ready: undefined };
+      return { cell: past ? expired(cell) : cell, ready: undefined };
     }
     this.#live(job, group, key, name);
     const cell = cells.get(job, group, name);
     if (cell === undefined || cell.position <= logs.of(group).committed) return { cell, ready: undefined };
-    return { cell, ready: this.#committed(group, cell.position) };
+    return { cell: cell.copy(), ready: this.#committed(group, cell.position) };
   }
 
   /** To be called now and then: logs expiries that nobody has read, forgets what was kept long enough. */
@@ -209,10 +213,10 @@ export class PrimaryCells {
   /** Why the mutation may not take place, if so. An answer too: it waits for the effect that it reveals. */
   #failedCondition(mutation: Mutation, group: Group): Promise<MayflyError> | undefined {
     const { condition, job, key } = mutation;
+    if (condition === "") return undefined;
     const cell = this.#live(job, group, key, mutation.name);
     const there = cell === undefined ? undefined : formatVersion(cell.version);
-    if (condition === "" || (condition === "absent" ? cell === undefined : condition === there))
-      return undefined;
+    if (condition === "absent" ? cell === undefined : condition === there) return undefined;
     const position = cell?.position ?? this.#options.logs.of(group).position;
     return this.#committed(group, position).then(() => {
       if (condition === "absent") {
@@ -291,6 +295,14 @@ export class PrimaryCells {
     };
     return position <= log.committed ? finish() : this.#committed(group, position).then(finish);
   }
+}
+
+/** What is shown of a cell whose time has come, where nobody may log that. */
+function expired(cell: Cell): Cell {
+  const shown = cell.copy();
+  shown.kind = "expired";
+  shown.block = undefined;
+  return shown;
 }
 
 /** A ref that is committed anew, with other nodes perhaps, still names its shards. */

@@ -150,7 +150,7 @@ async function list(core: NodeCore, call: Call): Promise<void> {
     const taken = names.slice(0, limit - found.length);
     for (const name of taken) {
       const { cell, ready } = core.primary.read(job, Buffer.from(name, "latin1"));
-      if (cell?.block !== undefined) found.push({ name, cell, size: sizeOf(cell) });
+      if (cell?.block !== undefined) found.push({ name, cell: cell.copy(), size: sizeOf(cell) });
       if (ready !== undefined) pending.push(ready);
     }
     if (taken.length < names.length) {

@@ -3,7 +3,7 @@
  * Redis Cluster's redirection.
  */
 import { MayflyError } from "../../src/errors.ts";
-import type { JobNumber } from "../../src/ids.ts";
+import type { Group, JobNumber } from "../../src/ids.ts";
 import { groupOf, slotOf } from "../../src/placement/groups.ts";
 import { keyBytesMax } from "../../src/wire/ref.ts";
 import { referenceBytesMinDefault } from "../../src/wire/resp-writer.ts";
@@ -25,9 +25,10 @@ export function stringCommands(core: NodeCore): readonly Command[] {
 function get(core: NodeCore, call: Call): void | Promise<void> {
   const job = jobOf(call);
   const key = keyOf(call);
+  const group = groupOf(key);
   core.jobs.touch(job);
-  if (redirected(core, call, key)) return;
-  const { cell, ready } = core.primary.read(job, key);
+  if (redirected(core, call, key, group)) return;
+  const { cell, ready } = core.primary.read(job, key, group);
   if (ready === undefined) return replyValue(call, cell);
   cell?.block?.pin();
   return ready.then(() => replyValue(call, cell)).finally(() => cell?.block?.unpin());
@@ -46,9 +47,10 @@ function set(core: NodeCore, call: Call): void | Promise<void> {
       `SET takes values of up to ${inlineBytesMax} bytes, not ${value.length}; larger ones go through the SDK.`,
     );
   }
+  const group = groupOf(key);
   core.jobs.touch(job);
-  if (redirected(core, call, key)) return;
-  const version = core.primary.set(mutationOf(job, key), "bytes", value, 0);
+  if (redirected(core, call, key, group)) return;
+  const version = core.primary.set(mutationOf(job, key), "bytes", value, 0, group);
   if (version instanceof Promise) return version.then(() => replyOk(call));
   replyOk(call);
 }
@@ -81,8 +83,7 @@ function mutationOf(job: JobNumber, key: Buffer): Mutation {
 }
 
 /** True when another node serves the key: then the client has been told which. */
-function redirected(core: NodeCore, call: Call, key: Buffer): boolean {
-  const group = groupOf(key);
+function redirected(core: NodeCore, call: Call, key: Buffer, group: Group): boolean {
   if (core.rows.isPrimary(group)) return false;
   const primary = core.rows.row(group)?.nodes[0];
   const entry = primary === undefined ? undefined : core.view.node(primary);

@@ -5,6 +5,7 @@ import type { TokenClaims } from "../../src/auth/token.ts";
 import type { Clock } from "../../src/clock.ts";
 import { atEndOfTurn } from "../../src/end-of-turn.ts";
 import { MayflyError } from "../../src/errors.ts";
+import { emptyBuffer } from "../../src/wire/as-buffer.ts";
 import {
   type BodyTarget,
   type CommandBody,
@@ -16,7 +17,7 @@ import { RespWriter } from "../../src/wire/resp-writer.ts";
 import { WriteBufferPool } from "../../src/wire/write-buffer-pool.ts";
 import type { Block } from "../store/segment.ts";
 import type { Call, CallConnection, Command, WriteReply } from "./call.ts";
-import { ReplyQueue } from "./reply-queue.ts";
+import { PlainReplies, TaggedReplies } from "./replies.ts";
 
 /** Where the large last argument of a command is received: asked before it arrives. */
 export interface BodyRouter {
@@ -58,20 +59,25 @@ export class ClientConnection implements CallConnection, CommandHandler {
   readonly #options: ClientConnectionOptions;
   readonly #decoder: CommandDecoder;
   readonly #socket: net.Socket;
-  readonly #queue: ReplyQueue;
+  readonly #plain: PlainReplies;
+  readonly #tagged: TaggedReplies;
+  /** Commands come in runs: the name of the last one, and what it was found to be. */
+  #lastName: Buffer = emptyBuffer;
+  #lastCommand: Command | undefined;
   #claims: TokenClaims | undefined;
   #pins: Block[] = [];
   #flushing = false;
   readonly #flushNow = (): void => this.#flush();
   #ending = false;
   #closed = false;
-  #pendingTagged = 0;
 
   constructor(accepted: net.Socket, options: ClientConnectionOptions) {
     this.id = options.id;
     this.#options = options;
     this.#decoder = new CommandDecoder(this, { limits: unauthenticatedCommandLimits });
-    this.#queue = new ReplyQueue((write) => this.#emit(write));
+    const emit = (write: WriteReply): void => this.#emit(write);
+    this.#plain = new PlainReplies(emit);
+    this.#tagged = new TaggedReplies(emit);
     const receiver = new DirectReceiver(this.#decoder, (error) => this.#failed(MayflyError.from(error)));
     this.#socket = receiver.adopt(accepted, options.plainReceive);
     this.#socket.on("error", () => this.#socket.destroy());
@@ -96,8 +102,10 @@ export class ClientConnection implements CallConnection, CommandHandler {
     }
     const command = this.#commandOf(args[0]!);
     const tag = command?.tagged === true ? tagOf(args[1]) : 0;
-    const reply = tag === undefined || tag === 0 ? this.#queue.next() : this.#taggedReply(tag);
-    const call: Call = { args, bodies, connection: this, reply };
+    const call =
+      tag === undefined || tag === 0
+        ? this.#plain.call(args, bodies, this)
+        : this.#tagged.call(tag, args, bodies, this);
     try {
       this.#admit(command, args, tag);
     } catch (error) {
@@ -144,6 +152,16 @@ export class ClientConnection implements CallConnection, CommandHandler {
 
   /** Names are mostly written in capitals; those that are not are found, too. */
   #commandOf(name: Buffer): Command | undefined {
+    if (this.#lastCommand !== undefined && isSame(name, this.#lastName)) return this.#lastCommand;
+    const command = this.#findCommand(name);
+    if (command !== undefined) {
+      this.#lastName = Buffer.from(name);
+      this.#lastCommand = command;
+    }
+    return command;
+  }
+
+  #findCommand(name: Buffer): Command | undefined {
     const text = name.toString("latin1", 0, commandNameBytesMax);
     return this.#options.commands.get(text) ?? this.#options.commands.get(text.toUpperCase());
   }
@@ -166,7 +184,7 @@ export class ClientConnection implements CallConnection, CommandHandler {
         `wrong number of arguments for '${command.name.toLowerCase()}' command`,
       );
     }
-    if (this.#queue.length > repliesOwedMax || this.#pendingTagged > repliesOwedMax) {
+    if (this.#plain.count > repliesOwedMax || this.#tagged.count > repliesOwedMax) {
       throw new MayflyError("BUSY", `This connection has ${repliesOwedMax} commands without an answer.`);
     }
     if (tag === undefined) {
@@ -191,22 +209,6 @@ export class ClientConnection implements CallConnection, CommandHandler {
         `'${command.name.toLowerCase()}' needs a token of scope ${command.scope}.`,
       );
     }
-  }
-
-  #taggedReply(tag: number): (write: WriteReply) => void {
-    this.#pendingTagged += 1;
-    let owed = true;
-    return (write) => {
-      if (!owed) return;
-      owed = false;
-      this.#pendingTagged -= 1;
-      this.#emit((writer) => {
-        writer.pushHeader(3);
-        writer.simple("mf");
-        writer.integer(tag);
-        write(writer);
-      });
-    };
   }
 
   #replyError(call: Call, thrown: unknown): void {
@@ -271,6 +273,12 @@ export class ClientConnection implements CallConnection, CommandHandler {
 
 function unpinAll(pins: readonly Block[]): void {
   for (const block of pins) block.unpin();
+}
+
+function isSame(a: Buffer, b: Buffer): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 /** 0: the reply is a plain one, in the order of commands. Undefined: no tag. */

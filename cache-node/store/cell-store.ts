@@ -12,15 +12,42 @@ import type { JobMemory } from "./job-memory.ts";
 import type { NodeMemory } from "./node-memory.ts";
 import type { Block } from "./segment.ts";
 
-export interface Cell {
-  readonly kind: CellKind;
-  readonly version: Version;
+/**
+ * What a key holds. The next effect on the key changes it in place, so that an overwrite leaves nothing behind that V8
+ * would take to be long-lived: whoever awaits something keeps a copy, and the block pinned.
+ */
+export class Cell {
+  kind: CellKind;
   /** Of the group's log on this node: the newest effect on this key. */
-  readonly position: number;
+  position: number;
   /** Wall clock; 0 for never. */
-  readonly expiresAtMs: number;
+  expiresAtMs: number;
   /** Undefined for what is left of a deleted or expired key. */
-  readonly block: Block | undefined;
+  block: Block | undefined;
+  #generation: number;
+  #sequence: number;
+
+  constructor(effect: Pick<Effect, "kind" | "version" | "expiresAtMs">, position: number, block?: Block) {
+    this.kind = effect.kind as CellKind;
+    this.position = position;
+    this.expiresAtMs = effect.expiresAtMs;
+    this.block = block;
+    this.#generation = effect.version.generation;
+    this.#sequence = effect.version.sequence;
+  }
+
+  get version(): Version {
+    return { generation: this.#generation, sequence: this.#sequence };
+  }
+
+  set version({ generation, sequence }: Version) {
+    this.#generation = generation;
+    this.#sequence = sequence;
+  }
+
+  copy(): Cell {
+    return new Cell(this, this.position, this.block);
+  }
 }
 
 /** What was made of one mutation of a session. */
@@ -106,20 +133,28 @@ export class CellStore {
     const fresh = old === undefined;
     const charge = indexChargeFor(effect.key.length);
     if (fresh && !memory.charge(charge)) return undefined;
-    const block =
-      effect.kind === "bytes" || effect.kind === "ref" ? memory.allocate(effect.value.length) : undefined;
-    const stored = block !== undefined || effect.kind === "deleted" || effect.kind === "expired";
+    const holds = effect.kind === "bytes" || effect.kind === "ref";
+    const oldBlock = old?.block;
+    const reused = holds && oldBlock?.length === effect.value.length && !oldBlock.pinned;
+    const block = reused ? oldBlock : holds ? memory.allocate(effect.value.length) : undefined;
+    const stored = block !== undefined || !holds;
     if (!stored || !this.#remember(memory, group, effect, position, wallMs, existed)) {
       if (fresh) memory.discharge(charge);
-      if (block !== undefined) memory.free(block);
+      if (block !== undefined && !reused) memory.free(block);
       return undefined;
     }
-    block?.view().set(effect.value);
-    const { kind, version, expiresAtMs } = effect;
-    group.cells.set(name, { kind, version, position, expiresAtMs, block });
     const replacedRef =
-      old?.kind === "ref" && old.block !== undefined ? Buffer.from(old.block.view()) : undefined;
-    if (old?.block !== undefined) memory.free(old.block);
+      old?.kind === "ref" && oldBlock !== undefined ? Buffer.from(oldBlock.view()) : undefined;
+    block?.view().set(effect.value);
+    if (oldBlock !== undefined && !reused) memory.free(oldBlock);
+    if (old === undefined) group.cells.set(name, new Cell(effect, position, block));
+    else {
+      old.kind = effect.kind;
+      old.version = effect.version;
+      old.position = position;
+      old.expiresAtMs = effect.expiresAtMs;
+      old.block = block;
+    }
     return { replacedRef };
   }
 

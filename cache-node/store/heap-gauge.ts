@@ -1,4 +1,5 @@
-import { getHeapStatistics, setFlagsFromString } from "node:v8";
+import { PerformanceObserver } from "node:perf_hooks";
+import { getHeapSpaceStatistics, getHeapStatistics, setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
 /**
@@ -39,4 +40,24 @@ export function createHeapGauge(): HeapGauge {
  */
 export function limitHeapGarbage(): void {
   setFlagsFromString("--heap-growing-percent=10");
+}
+
+/** Two of the halves that V8 copies between. */
+const youngBytes = 2 * 4 * 1024 * 1024;
+
+/**
+ * Keeps V8's young generation at halves of 4 MiB instead of 16, for this whole process; for the main file of a node.
+ * V8 begins to mark the old generation when what that may still grow by is less than the young one; a node's old one
+ * is small, so that it marked without end: 10 major collections a second while cells were written, a third of the
+ * CPU time. The size can only be given on the command line, but that it shall not double any more can be said at any time.
+ */
+export function limitYoungGeneration(): void {
+  const size = (): number =>
+    getHeapSpaceStatistics().find((space) => space.space_name === "new_space")?.space_size ?? youngBytes;
+  const observer = new PerformanceObserver(() => {
+    if (size() < youngBytes) return;
+    setFlagsFromString("--semi-space-growth-factor=1");
+    observer.disconnect();
+  });
+  observer.observe({ entryTypes: ["gc"] });
 }

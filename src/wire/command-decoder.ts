@@ -75,6 +75,8 @@ const BODY_LF = 6;
 const INLINE = 7;
 const DEAD = 8;
 
+const ZERO = 48;
+
 const noBodies: readonly CommandBody[] = Object.freeze([]);
 
 /** Incremental and free of I/O. A thrown error, its own or the handler's, ends it: only `abort` may follow. */
@@ -165,6 +167,11 @@ export class CommandDecoder {
       switch (this.#state) {
         case START:
           if (chunk[at] === ARRAY) {
+            const behind = this.#deliverWhole(chunk, at, end);
+            if (behind > 0) {
+              at = behind;
+              break;
+            }
             at++;
             this.#number.reset(false);
             this.#state = COUNT;
@@ -214,6 +221,42 @@ export class CommandDecoder {
       }
     }
     if (this.#args.length > this.#ownedArgs) this.#carryArgs(chunk);
+  }
+
+  /**
+   * Delivers a command of few and small arguments that lies whole in the chunk, as most do, without the steps of the
+   * other states. Returns the position behind it; 0 when it is not like that, or not well-formed.
+   */
+  #deliverWhole(chunk: Buffer, start: number, end: number): number {
+    if (end - start < 4 || chunk[start + 2] !== CR || chunk[start + 3] !== LF) return 0;
+    const count = chunk[start + 1]! - ZERO;
+    const { arrayLengthMax, bulkBytesMax, totalBytesMax } = this.#limits;
+    if (count < 1 || count > 9 || count > arrayLengthMax) return 0;
+    const lengthMax = Math.min(this.#directBodyMin - 1, bulkBytesMax, Math.floor(totalBytesMax / count));
+    const args: Buffer[] = [];
+    let at = start + 4;
+    for (let i = 0; i < count; i++) {
+      if (end - at < 6 || chunk[at] !== BULK) return 0;
+      let length = chunk[at + 1]! - ZERO;
+      if (length < 0 || length > 9) return 0;
+      const zero = length === 0;
+      at += 2;
+      for (; at < end; at++) {
+        const digit = chunk[at]! - ZERO;
+        if (digit < 0 || digit > 9) break;
+        if (zero) return 0;
+        length = length * 10 + digit;
+        if (length > lengthMax) return 0;
+      }
+      const behind = at + 2 + length;
+      if (length > lengthMax || behind + 2 > end) return 0;
+      if (chunk[at] !== CR || chunk[at + 1] !== LF || chunk[behind] !== CR || chunk[behind + 1] !== LF)
+        return 0;
+      args.push(zero ? emptyBuffer : chunk.subarray(at + 2, behind));
+      at = behind + 2;
+    }
+    this.#handler.onCommand(args, noBodies);
+    return at;
   }
 
   #beginCommand(count: number): void {
