@@ -9,6 +9,8 @@ export class JobDirectory {
   #active = new Set<number>();
   /** Jobs that have had an operation here and whose end has not been seen. */
   #known = new Set<JobNumber>();
+  /** The job that was touched last, as long as touching it again would change nothing. */
+  #touched: JobNumber | undefined;
 
   get version(): number {
     return this.#table.version;
@@ -17,6 +19,7 @@ export class JobDirectory {
   /** Takes a table; returns the jobs known here that have ended since. */
   adopt(table: JobTable): JobNumber[] {
     this.#table = table;
+    this.#touched = undefined;
     this.#alive = new Map(table.jobs.map((row) => [row.job, row]));
     const ended = [...this.#known].filter((job) => this.ended(job));
     for (const job of ended) this.#known.delete(job);
@@ -29,11 +32,13 @@ export class JobDirectory {
 
   /** Notes an operation of the job (it renews the lease). @throws MayflyError JOB_ENDED */
   touch(job: JobNumber): void {
+    if (job === this.#touched) return;
     if (this.ended(job)) {
       throw new MayflyError("JOB_ENDED", `Job ${job} has ended: its data are freed and it takes no more.`);
     }
     this.#active.add(job);
     this.#known.add(job);
+    this.#touched = job;
   }
 
   /** Jobs that this node may hold data of. */
@@ -62,6 +67,7 @@ export class JobDirectory {
   takeActive(): number[] {
     const active = [...this.#active];
     this.#active.clear();
+    this.#touched = undefined;
     return active;
   }
 }

@@ -2,7 +2,7 @@
 import { systemClock } from "../src/clock.ts";
 import { MayflyError } from "../src/errors.ts";
 import { type CacheNode, startCacheNode } from "./node.ts";
-import { limitHeapGarbage, limitYoungGeneration } from "./store/heap-gauge.ts";
+import { limitHeapGarbage } from "./store/heap-gauge.ts";
 
 export interface RunCacheNodeOptions {
   readonly controllerUrl: string;
@@ -20,7 +20,6 @@ export interface RunCacheNodeOptions {
  */
 export async function runCacheNode(options: RunCacheNodeOptions): Promise<void> {
   limitHeapGarbage();
-  limitYoungGeneration();
   let declaredDead: MayflyError | undefined;
   const { promise: stopped, resolve: stop } = waitable();
   process.once("SIGINT", stop);

@@ -150,8 +150,11 @@ export class PrimaryCells {
       const past = cell !== undefined && cell.expiresAtMs > 0 && cell.expiresAtMs <= clock.wallMs();
       return { cell: past ? expired(cell) : cell, ready: undefined };
     }
-    this.#live(job, group, key, name);
-    const cell = cells.get(job, group, name);
+    let cell = cells.get(job, group, name);
+    if (cell?.block !== undefined && cell.expiresAtMs > 0) {
+      this.#live(job, group, key, name);
+      cell = cells.get(job, group, name);
+    }
     if (cell === undefined || cell.position <= logs.of(group).committed) return { cell, ready: undefined };
     return { cell: cell.copy(), ready: this.#committed(group, cell.position) };
   }

@@ -28,7 +28,8 @@ export class GroupLog {
   /** The position of an effect that was just applied. Without backups it is committed at once. */
   append(): number {
     this.#position += 1;
-    if (this.#acknowledged.size === 0) this.#advance();
+    if (this.#acknowledged.size === 0 && this.#waiting.length === 0) this.#committed = this.#position;
+    else if (this.#acknowledged.size === 0) this.#advance();
     return this.#position;
   }
 

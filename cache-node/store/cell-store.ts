@@ -83,13 +83,16 @@ export class CellStore {
   readonly #memory: NodeMemory;
   /** Of each job one entry a group, made when first needed. */
   readonly #jobs = new Map<JobNumber, (GroupCells | undefined)[]>();
+  /** The job that was asked for last, and its entries. */
+  #lastJob: JobNumber | undefined;
+  #lastGroups: (GroupCells | undefined)[] = [];
 
   constructor(memory: NodeMemory) {
     this.#memory = memory;
   }
 
   get(job: JobNumber, group: Group, name: string): Cell | undefined {
-    return this.#jobs.get(job)?.[group]?.cells.get(name);
+    return this.#groupsOf(job)?.[group]?.cells.get(name);
   }
 
   /**
@@ -102,8 +105,9 @@ export class CellStore {
     session: string,
     sequence: number,
   ): SessionResult | "stale" | undefined {
+    if (sequence === 0) return undefined;
     const known = this.#jobs.get(job)?.[group]?.sessions.get(session);
-    if (known === undefined || sequence === 0) return undefined;
+    if (known === undefined) return undefined;
     return sequence < known.floor ? "stale" : known.versions.get(sequence);
   }
 
@@ -195,6 +199,7 @@ export class CellStore {
   }
 
   endJob(job: JobNumber): void {
+    if (job === this.#lastJob) this.#lastJob = undefined;
     this.#jobs.delete(job);
   }
 
@@ -204,8 +209,17 @@ export class CellStore {
     return count;
   }
 
+  #groupsOf(job: JobNumber): (GroupCells | undefined)[] | undefined {
+    if (job === this.#lastJob) return this.#lastGroups;
+    const groups = this.#jobs.get(job);
+    if (groups === undefined) return undefined;
+    this.#lastJob = job;
+    this.#lastGroups = groups;
+    return groups;
+  }
+
   #group(job: JobNumber, group: Group): GroupCells {
-    let groups = this.#jobs.get(job);
+    let groups = this.#groupsOf(job);
     if (groups === undefined) {
       groups = new Array<GroupCells | undefined>(groupCount).fill(undefined);
       this.#jobs.set(job, groups);

@@ -1,4 +1,4 @@
-import { PerformanceObserver } from "node:perf_hooks";
+import { constants, type PerformanceEntry, PerformanceObserver } from "node:perf_hooks";
 import { getHeapSpaceStatistics, getHeapStatistics, setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
@@ -33,31 +33,38 @@ export function createHeapGauge(): HeapGauge {
   };
 }
 
-/**
- * Makes V8 collect when the old generation has grown by a tenth, for this whole process; for the main file of a node.
- * Without it, replacing 3 million small entries once left 3 GB of garbage beside 350 MB that were alive, since V8
- * lets the heap double or triple first; with it, at the same speed, at most 0.6 GB were resident.
- */
-export function limitHeapGarbage(): void {
-  setFlagsFromString("--heap-growing-percent=10");
-}
-
+/** Growth of the heap that V8 may leave uncollected whatever its size: less would have it collect without end. */
+const garbageBytesMin = 16 * 1024 * 1024;
+const growingPercentMin = 10;
 /** Two of the halves that V8 copies between. */
 const youngBytes = 2 * 4 * 1024 * 1024;
 
 /**
- * Keeps V8's young generation at halves of 4 MiB instead of 16, for this whole process; for the main file of a node.
- * V8 begins to mark the old generation when what that may still grow by is less than the young one; a node's old one
- * is small, so that it marked without end: 10 major collections a second while cells were written, a third of the
- * CPU time. The size can only be given on the command line, but that it shall not double any more can be said at any time.
+ * Makes V8 collect when its heap has grown by a tenth or 16 MiB, and keeps its young generation at halves of 4 MiB, for
+ * this whole process; for the main file of a node. Without the first, replacing 3 million small entries once left 3 GB
+ * of garbage beside 350 MB that were alive, since V8 lets the heap double or triple first; with it, at the same speed,
+ * at most 0.6 GB were resident.
+ *
+ * Without the second V8, which begins to mark the old generation when that may grow by less than the young one may
+ * hold, marked a node's small heap without end: 10 major collections a second while cells were written, a third of the
+ * CPU time. The size can only be given on the command line, but that it shall not double any more at any time.
  */
-export function limitYoungGeneration(): void {
-  const size = (): number =>
-    getHeapSpaceStatistics().find((space) => space.space_name === "new_space")?.space_size ?? youngBytes;
-  const observer = new PerformanceObserver(() => {
-    if (size() < youngBytes) return;
+export function limitHeapGarbage(): void {
+  let young = false;
+  const adjust = (): void => {
+    const percent = Math.ceil((100 * garbageBytesMin) / getHeapStatistics().used_heap_size);
+    setFlagsFromString(`--heap-growing-percent=${Math.max(growingPercentMin, percent)}`);
+    const space = getHeapSpaceStatistics().find((each) => each.space_name === "new_space");
+    if (young || space === undefined || space.space_size < youngBytes) return;
+    young = true;
     setFlagsFromString("--semi-space-growth-factor=1");
-    observer.disconnect();
+  };
+  const observer = new PerformanceObserver((list) => {
+    const isMajor = (entry: PerformanceEntry): boolean =>
+      (entry as PerformanceEntry & { detail?: { kind?: number } }).detail?.kind ===
+      constants.NODE_PERFORMANCE_GC_MAJOR;
+    if (!young || list.getEntries().some(isMajor)) adjust();
   });
+  adjust();
   observer.observe({ entryTypes: ["gc"] });
 }

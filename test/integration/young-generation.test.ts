@@ -7,8 +7,8 @@ const gauge = new URL("../../cache-node/store/heap-gauge.js", `file://${mainPath
 /** Makes garbage of which much survives for a while; prints how large V8's young generation has become. */
 const program = `
 import { getHeapSpaceStatistics } from "node:v8";
-import { limitYoungGeneration } from ${JSON.stringify(gauge.href)};
-if (process.argv[1] === "limited") limitYoungGeneration();
+import { limitHeapGarbage } from ${JSON.stringify(gauge.href)};
+if (process.argv[1] === "limited") limitHeapGarbage();
 let kept = [];
 for (let turn = 0; turn < 200; turn++) {
   for (let i = 0; i < 10_000; i++) kept.push({ turn, i: [i] });
