@@ -2,8 +2,8 @@
 import { MayflyError } from "../src/errors.ts";
 import type { CellKind } from "../src/wire/cell.ts";
 import { keyBytesMax } from "../src/wire/ref.ts";
+import { referenceBytesMinDefault } from "../src/wire/request-writer.ts";
 import type { RespValue } from "../src/wire/resp-value.ts";
-import { referenceBytesMinDefault } from "../src/wire/resp-writer.ts";
 import type { ClientContext } from "./context.ts";
 import { askRow, type RowRequest } from "./row-requests.ts";
 import type { Argument } from "./transport/connection.ts";

@@ -4,8 +4,8 @@ import { jobNumber } from "../src/ids.ts";
 import { decodeTicket } from "../src/placement/ticket.ts";
 import type { Ticket } from "../src/placement/types.ts";
 import type { ClientContext } from "./context.ts";
-import { ControllerClient } from "./controller-client.ts";
 import { Job } from "./job.ts";
+import { JobController } from "./job-controller.ts";
 import { Session } from "./session.ts";
 import { StripeMemory, stripeMemoryBytesDefault } from "./stripe-memory.ts";
 import { leftMs } from "./transport/deadline.ts";
@@ -48,7 +48,7 @@ export async function connect(options: ConnectOptions | string = {}): Promise<Jo
 async function ticketOf(options: ConnectOptions): Promise<Ticket> {
   const { url, token, job } = options;
   if (url !== undefined && token !== undefined) {
-    const controller = new ControllerClient(url);
+    const controller = new JobController(url);
     try {
       const reply = await controller.ticket(token, connectTimeoutMs);
       if (job !== undefined && job !== reply.job.job) {
@@ -77,9 +77,9 @@ function defaultStripeMemoryBytes(): number {
 
 function openJob(ticket: Ticket, stripeMemoryBytes: number): Job {
   const job = jobNumber(ticket.job);
-  let controller: ControllerClient | undefined;
-  const controllerOf = (): ControllerClient => {
-    controller ??= new ControllerClient(ticket.controllerUrl);
+  let controller: JobController | undefined;
+  const controllerOf = (): JobController => {
+    controller ??= new JobController(ticket.controllerUrl);
     return controller;
   };
   const view: FleetView = new FleetView({

@@ -4,7 +4,7 @@ import { inlineBytesMax, stripeBytesMax } from "../src/wire/stripe-layout.ts";
 import { parseVersion } from "../src/wire/version.ts";
 import { type CellValue, type Condition, deleteCell, keyBytes, readCell, writeCell } from "./cells.ts";
 import type { ClientContext } from "./context.ts";
-import type { ControllerClient } from "./controller-client.ts";
+import type { JobController } from "./job-controller.ts";
 import { type KeyEntry, listKeys } from "./list-keys.ts";
 import { checkRangeRead, readRangesOf } from "./objects/read-many.ts";
 import { type ByteRange, copyRange, readObject, resolveRange } from "./objects/read-object.ts";
@@ -63,12 +63,12 @@ const ttlMsMax = 366 * 24 * 3600 * 1000;
  */
 export class Job {
   readonly #context: ClientContext;
-  readonly #controller: () => ControllerClient;
+  readonly #controller: () => JobController;
   readonly #token: string;
   readonly #close: () => void;
 
   /** @internal use connect() */
-  constructor(context: ClientContext, controller: () => ControllerClient, token: string, close: () => void) {
+  constructor(context: ClientContext, controller: () => JobController, token: string, close: () => void) {
     this.#context = context;
     this.#controller = controller;
     this.#token = token;

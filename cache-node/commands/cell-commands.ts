@@ -4,7 +4,7 @@ import type { Group, JobNumber } from "../../src/ids.ts";
 import { compareEpochs, parseEpoch } from "../../src/placement/epoch.ts";
 import { groupCount, groupOf } from "../../src/placement/groups.ts";
 import { decodeRef, keyBytesMax } from "../../src/wire/ref.ts";
-import { referenceBytesMinDefault } from "../../src/wire/resp-writer.ts";
+import { referenceBytesMinDefault } from "../../src/wire/request-writer.ts";
 import { formatVersion, parseVersion, type Version } from "../../src/wire/version.ts";
 import type { Mutation } from "../cells/primary-cells.ts";
 import type { NodeCore } from "../node-core.ts";

@@ -6,7 +6,7 @@ import { MayflyError } from "../../src/errors.ts";
 import type { Group, JobNumber } from "../../src/ids.ts";
 import { groupOf, slotOf } from "../../src/placement/groups.ts";
 import { keyBytesMax } from "../../src/wire/ref.ts";
-import { referenceBytesMinDefault } from "../../src/wire/resp-writer.ts";
+import { referenceBytesMinDefault } from "../../src/wire/request-writer.ts";
 import { inlineBytesMax } from "../../src/wire/stripe-layout.ts";
 import { type Mutation, noSession } from "../cells/primary-cells.ts";
 import type { NodeCore } from "../node-core.ts";

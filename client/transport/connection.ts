@@ -10,13 +10,12 @@ import { MayflyError } from "../../src/errors.ts";
 import { formatEpoch } from "../../src/placement/epoch.ts";
 import type { Address, Epoch } from "../../src/placement/types.ts";
 import { ReplyDecoder } from "../../src/wire/reply-decoder.ts";
+import { type CommandArgument, RequestWriter } from "../../src/wire/request-writer.ts";
 import { RespError, RespPush, type RespValue } from "../../src/wire/resp-value.ts";
-import { RespWriter } from "../../src/wire/resp-writer.ts";
 import { type Deadline, deadlineError, overError } from "./deadline.ts";
 import { DirectReceiver } from "./direct-socket.ts";
 
-/** An argument that lies in several pieces is one bulk string, too. */
-export type Argument = string | Uint8Array | number | readonly Uint8Array[];
+export type Argument = CommandArgument;
 
 /** Where the body of a reply goes; `path` are the positions within the nested arrays of the reply. */
 export type TargetOf = (length: number, path: readonly number[]) => Uint8Array | undefined;
@@ -61,7 +60,7 @@ export class Connection {
   #socket: net.Socket;
   #receiver: DirectReceiver;
   #decoder: ReplyDecoder;
-  #writer = new RespWriter({ protocol: 3 });
+  #writer = new RequestWriter();
   #pending = new Map<number, Pending>();
   /** Of `#pending`: those not abandoned. Only they keep the process alive. */
   #awaitedCount = 0;

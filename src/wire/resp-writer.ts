@@ -1,17 +1,13 @@
-/**
- * Encodes replies and commands into chunks for one gathering write. Small values are copied into a shared buffer;
- * large ones are referenced, with what comes before and after them coalesced.
- */
+/** Encodes replies, as `RequestWriter` does commands: what RESP2 lacks is written as its nearest form, see each method. */
+import { crLf, LOOP_COPY_BYTES_MAX, RequestWriter, type RequestWriterOptions } from "./request-writer.ts";
 import {
   ARRAY,
   BIG_NUMBER,
   BOOLEAN,
   BULK,
-  CR,
   DOUBLE,
   ERROR,
   INTEGER,
-  LF,
   MAP,
   NULL,
   PUSH,
@@ -19,89 +15,28 @@ import {
   SIMPLE,
   VERBATIM,
 } from "./resp-types.ts";
-import { WriteBufferPool } from "./write-buffer-pool.ts";
 
-/** What RESP2 lacks is written as its nearest form: see each method. */
 export type RespProtocol = 2 | 3;
 
-/** From this length on bytes are sent from where they are, unless a writer is told otherwise. */
-export const referenceBytesMinDefault: number = 16 * 1024;
-
-export interface RespWriterOptions {
+export interface RespWriterOptions extends RequestWriterOptions {
   /** 2 until the client says `HELLO 3`. */
   readonly protocol?: RespProtocol;
-  /** Bulks from this length on are referenced: their memory must not change until the socket has sent them. */
-  readonly referenceBytesMin?: number;
-  /** One for each writer by default. */
-  readonly pool?: WriteBufferPool;
 }
 
-/** A type byte, 20 digits or a sign and 19, CR LF. */
-const HEADER_BYTES_MAX = 24;
-/** Up to this length a loop beats the call into the runtime. */
-const LOOP_COPY_BYTES_MAX = 32;
-const INT32_MAX = 2 ** 31 - 1;
 const INT64_MIN = -(2n ** 63n);
 const INT64_MAX = 2n ** 63n - 1n;
 
 const lineBreaks = /[\r\n]+/g;
-const crLf = Buffer.from("\r\n");
 const minusOne = Buffer.from("-1");
 const okLine = Buffer.from("+OK\r\n");
 
-export class RespWriter {
+export class RespWriter extends RequestWriter {
   /** May change between two values. */
   protocol: RespProtocol;
-  readonly #referenceBytesMin: number;
-  readonly #pool: WriteBufferPool;
-  #chunks: Uint8Array[] = [];
-  /** Bytes in `#chunks`. */
-  #chunkBytes = 0;
-  #buffer: Buffer | undefined;
-  /** `#buffer` from `#start` to `#at` is not in `#chunks` yet. */
-  #start = 0;
-  #at = 0;
-  /** Full buffers that chunks still refer to. */
-  #retired: Buffer[] = [];
 
   constructor(options: RespWriterOptions = {}) {
+    super(options);
     this.protocol = options.protocol ?? 2;
-    this.#pool = options.pool ?? new WriteBufferPool();
-    this.#referenceBytesMin = options.referenceBytesMin ?? referenceBytesMinDefault;
-    if (!(this.#referenceBytesMin >= 1 && this.#referenceBytesMin <= this.#pool.bufferBytes)) {
-      throw new RangeError(
-        `referenceBytesMin ${this.#referenceBytesMin} is not in 1 .. ${this.#pool.bufferBytes} (bufferBytes)`,
-      );
-    }
-  }
-
-  /** Bytes written and not yet taken. */
-  get pendingBytes(): number {
-    return this.#chunkBytes + this.#at - this.#start;
-  }
-
-  /** What was written, in order, for cork + write of each; the writer is empty after it. Never an empty chunk. */
-  take(): Uint8Array[] {
-    this.#seal();
-    const chunks = this.#chunks;
-    this.#chunks = [];
-    this.#chunkBytes = 0;
-    return chunks;
-  }
-
-  /**
-   * Everything taken so far has left the process (`socket.writableLength === 0` after the write): its buffers are
-   * used again. Until then the writer goes on behind them, or in fresh ones. Does nothing while something is
-   * pending, for that may share a buffer with what was taken.
-   */
-  recycle(): void {
-    if (this.pendingBytes > 0) return;
-    for (const buffer of this.#retired) this.#pool.give(buffer);
-    if (this.#retired.length > 0) this.#retired = [];
-    if (this.#buffer !== undefined) this.#pool.give(this.#buffer);
-    this.#buffer = undefined;
-    this.#start = 0;
-    this.#at = 0;
   }
 
   /** RESP2: the null bulk string. */
@@ -118,7 +53,7 @@ export class RespWriter {
 
   /** RESP2: 1 or 0. */
   bool(value: boolean): void {
-    if (this.protocol === 3) this.#shortLine(BOOLEAN, value ? "t" : "f");
+    if (this.protocol === 3) this.shortLine(BOOLEAN, value ? "t" : "f");
     else this.integer(value ? 1 : 0);
   }
 
@@ -126,9 +61,9 @@ export class RespWriter {
   integer(value: number | bigint): void {
     if (typeof value === "number") {
       if (!Number.isSafeInteger(value)) throw new RangeError(`${value} is not a safe integer`);
-      this.#header(INTEGER, value);
+      this.header(INTEGER, value);
     } else if (value >= INT64_MIN && value <= INT64_MAX) {
-      this.#shortLine(INTEGER, String(value));
+      this.shortLine(INTEGER, String(value));
     } else if (this.protocol === 3) {
       this.#textLine(BIG_NUMBER, String(value));
     } else {
@@ -139,12 +74,12 @@ export class RespWriter {
   /** RESP2: a bulk string. */
   double(value: number): void {
     const text = doubleText(value);
-    if (this.protocol === 3) this.#shortLine(DOUBLE, text);
+    if (this.protocol === 3) this.shortLine(DOUBLE, text);
     else this.bulk(text);
   }
 
   ok(): void {
-    this.#raw(okLine);
+    this.raw(okLine);
   }
 
   /** @throws RangeError if there are line breaks in it: such text is a bulk. */
@@ -158,45 +93,25 @@ export class RespWriter {
     this.#textLine(ERROR, line.replaceAll(lineBreaks, " "));
   }
 
-  /** A string counts in UTF-8. Long ones are referenced, see `referenceBytesMin`. */
-  bulk(value: Uint8Array | string): void {
-    if (typeof value === "string") {
-      this.#text(value);
-      return;
-    }
-    this.#header(BULK, value.length);
-    this.#raw(value);
-    this.#raw(crLf);
-  }
-
-  /** One bulk string that lies in several pieces; each is copied or referenced by its own length. */
-  bulkOf(pieces: readonly Uint8Array[]): void {
-    let length = 0;
-    for (const piece of pieces) length += piece.length;
-    this.#header(BULK, length);
-    for (const piece of pieces) this.#raw(piece);
-    this.#raw(crLf);
-  }
-
   /** `length` values follow. */
   arrayHeader(length: number): void {
-    this.#header(ARRAY, length);
+    this.header(ARRAY, length);
   }
 
   /** `pairs` times key and value follow. RESP2: an array of twice as many. */
   mapHeader(pairs: number): void {
-    if (this.protocol === 3) this.#header(MAP, pairs);
-    else this.#header(ARRAY, 2 * pairs);
+    if (this.protocol === 3) this.header(MAP, pairs);
+    else this.header(ARRAY, 2 * pairs);
   }
 
   /** RESP2: an array. */
   setHeader(length: number): void {
-    this.#header(this.protocol === 3 ? SET : ARRAY, length);
+    this.header(this.protocol === 3 ? SET : ARRAY, length);
   }
 
   /** RESP2: an array. */
   pushHeader(length: number): void {
-    this.#header(this.protocol === 3 ? PUSH : ARRAY, length);
+    this.header(this.protocol === 3 ? PUSH : ARRAY, length);
   }
 
   /** `format` has three characters of ASCII. RESP2: a bulk string without it. */
@@ -208,167 +123,29 @@ export class RespWriter {
     }
     const prefix = Buffer.from(`${format}:`);
     if (prefix.length !== 4) throw new RangeError(`verbatim format ${format} has not three characters`);
-    this.#header(VERBATIM, bytes.length + 4);
-    this.#raw(prefix);
-    this.#raw(bytes);
-    this.#raw(crLf);
-  }
-
-  /** A command: an array of bulk strings. Numbers in decimal. */
-  command(args: readonly (string | Uint8Array | number)[]): void {
-    this.#header(ARRAY, args.length);
-    for (const arg of args) {
-      if (typeof arg === "number") this.#number(arg);
-      else this.bulk(arg);
-    }
-  }
-
-  /** One of Mayfly's own commands: its name, its tag, its arguments. */
-  call(
-    name: string,
-    tag: number,
-    args: readonly (string | Uint8Array | number | readonly Uint8Array[])[],
-  ): void {
-    this.#header(ARRAY, args.length + 2);
-    this.#text(name);
-    this.#number(tag);
-    for (const arg of args) {
-      if (typeof arg === "number") this.#number(arg);
-      else if (typeof arg === "string" || arg instanceof Uint8Array) this.bulk(arg);
-      else this.bulkOf(arg);
-    }
-  }
-
-  /** A number as a bulk string. */
-  #number(value: number): void {
-    this.#text(String(value));
-  }
-
-  /** Type, decimal number, line end. */
-  #header(type: number, value: number): void {
-    if (value < 0 || value > INT32_MAX) {
-      this.#shortLine(type, String(value));
-      return;
-    }
-    const buffer = this.#room(HEADER_BYTES_MAX);
-    let at = this.#at;
-    buffer[at++] = type;
-    let digits = 1;
-    for (let rest = value; rest >= 10; rest = (rest / 10) | 0) digits++;
-    let rest = value;
-    for (let i = at + digits - 1; i >= at; i--) {
-      const tenth = (rest / 10) | 0;
-      buffer[i] = 48 + rest - tenth * 10;
-      rest = tenth;
-    }
-    at += digits;
-    buffer[at++] = CR;
-    buffer[at++] = LF;
-    this.#at = at;
-  }
-
-  /** Type, a few characters of ASCII, line end. */
-  #shortLine(type: number, text: string): void {
-    const buffer = this.#room(text.length + 3);
-    buffer[this.#at++] = type;
-    this.#at += buffer.write(text, this.#at, "latin1");
-    buffer[this.#at++] = CR;
-    buffer[this.#at++] = LF;
+    this.header(VERBATIM, bytes.length + 4);
+    this.raw(prefix);
+    this.raw(bytes);
+    this.raw(crLf);
   }
 
   /** Type, text of any length, line end. */
   #textLine(type: number, text: string): void {
-    const buffer = this.#room(LOOP_COPY_BYTES_MAX + 3);
-    buffer[this.#at++] = type;
-    if (!this.#shortAscii(buffer, text)) this.#longText(text, Buffer.byteLength(text));
-    this.#raw(crLf);
-  }
-
-  #text(text: string): void {
-    const buffer = this.#room(HEADER_BYTES_MAX + LOOP_COPY_BYTES_MAX);
-    const undo = this.#at;
-    this.#header(BULK, text.length);
-    if (!this.#shortAscii(buffer, text)) {
-      this.#at = undo;
-      const length = Buffer.byteLength(text);
-      this.#header(BULK, length);
-      this.#longText(text, length);
-    }
-    this.#raw(crLf);
-  }
-
-  /** Appends text of at most LOOP_COPY_BYTES_MAX ASCII characters; nothing, and false, if it is not that. */
-  #shortAscii(buffer: Buffer, text: string): boolean {
-    const { length } = text;
-    if (length > LOOP_COPY_BYTES_MAX) return false;
-    const at = this.#at;
-    for (let i = 0; i < length; i++) {
-      const code = text.charCodeAt(i);
-      if (code > 0x7f) return false;
-      buffer[at + i] = code;
-    }
-    this.#at = at + length;
-    return true;
-  }
-
-  #longText(text: string, utf8Bytes: number): void {
-    if (utf8Bytes >= this.#referenceBytesMin) {
-      this.#raw(Buffer.from(text));
-      return;
-    }
-    const buffer = this.#room(utf8Bytes);
-    const encoding = utf8Bytes === text.length ? "latin1" : "utf8";
-    this.#at += buffer.write(text, this.#at, encoding);
+    const buffer = this.room(LOOP_COPY_BYTES_MAX + 3);
+    buffer[this.at++] = type;
+    if (!this.shortAscii(buffer, text)) this.longText(text, Buffer.byteLength(text));
+    this.raw(crLf);
   }
 
   #nullOf(type: number): void {
     this.#typed(type, minusOne);
-    this.#raw(crLf);
+    this.raw(crLf);
   }
 
   #typed(type: number, rest: Uint8Array): void {
-    const buffer = this.#room(1);
-    buffer[this.#at++] = type;
-    this.#raw(rest);
-  }
-
-  /** Copies or references. */
-  #raw(bytes: Uint8Array): void {
-    const length = bytes.length;
-    if (length >= this.#referenceBytesMin) {
-      this.#seal();
-      this.#chunks.push(bytes);
-      this.#chunkBytes += length;
-      return;
-    }
-    const buffer = this.#room(length);
-    const at = this.#at;
-    if (length <= LOOP_COPY_BYTES_MAX) for (let i = 0; i < length; i++) buffer[at + i] = bytes[i]!;
-    else buffer.set(bytes, at);
-    this.#at = at + length;
-  }
-
-  /** A buffer with space for `length` more bytes at `#at`. */
-  #room(length: number): Buffer {
-    const buffer = this.#buffer;
-    if (buffer !== undefined && this.#at + length <= buffer.length) return buffer;
-    return this.#nextBuffer();
-  }
-
-  #nextBuffer(): Buffer {
-    this.#seal();
-    if (this.#buffer !== undefined) this.#retired.push(this.#buffer);
-    this.#buffer = this.#pool.take();
-    this.#start = 0;
-    this.#at = 0;
-    return this.#buffer;
-  }
-
-  #seal(): void {
-    if (this.#buffer === undefined || this.#at === this.#start) return;
-    this.#chunks.push(this.#buffer.subarray(this.#start, this.#at));
-    this.#chunkBytes += this.#at - this.#start;
-    this.#start = this.#at;
+    const buffer = this.room(1);
+    buffer[this.at++] = type;
+    this.raw(rest);
   }
 }
 

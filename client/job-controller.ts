@@ -1,0 +1,57 @@
+/** The part of the controller's API that a function needs; the rest is in controller-client.ts. */
+import { formatEpoch } from "../src/placement/epoch.ts";
+import type { Epoch } from "../src/placement/types.ts";
+import type { JobInfo } from "../src/wire/control-api.ts";
+import { HttpClient } from "./http-client.ts";
+
+const timeoutMsDefault = 10_000;
+
+export class JobController {
+  protected readonly http: HttpClient;
+  protected readonly timeoutMs: number;
+
+  constructor(url: string, timeoutMs = timeoutMsDefault) {
+    this.http = new HttpClient(url);
+    this.timeoutMs = timeoutMs;
+  }
+
+  get url(): string {
+    return this.http.url;
+  }
+
+  close(): void {
+    this.http.close();
+  }
+
+  /** The encoded map if it is newer than `after`. */
+  async map(after: Epoch, timeoutMs: number): Promise<Uint8Array | undefined> {
+    const path = `/v1/map?after=${formatEpoch(after)}`;
+    const { status, bytes } = await this.http.bytes({ method: "GET", path, timeoutMs });
+    return status === 204 ? undefined : bytes;
+  }
+
+  /** A ticket and the job's facts for whoever holds a token of the job. */
+  async ticket(token: string, timeoutMs: number): Promise<{ ticket: string; job: JobInfo }> {
+    const reply = await this.http.json({ method: "GET", path: "/v1/ticket", token, timeoutMs });
+    return reply as { ticket: string; job: JobInfo };
+  }
+
+  async extendJob(job: number, token?: string): Promise<JobInfo> {
+    return (await this.post(`/v1/jobs/${job}/extend`, {}, token)) as JobInfo;
+  }
+
+  async endJob(job: number, token?: string): Promise<void> {
+    const path = `/v1/jobs/${job}`;
+    await this.http.json({
+      method: "DELETE",
+      path,
+      timeoutMs: this.timeoutMs,
+      ...(token !== undefined && { token }),
+    });
+  }
+
+  protected post(path: string, body: unknown, token?: string): Promise<unknown> {
+    const timeoutMs = this.timeoutMs;
+    return this.http.json({ method: "POST", path, body, timeoutMs, ...(token !== undefined && { token }) });
+  }
+}
