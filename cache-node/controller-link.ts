@@ -18,6 +18,8 @@ export interface ControllerLinkOptions {
   readonly onReply: (reply: HeartbeatReply) => void;
   /** The controller has declared this node dead: its data count as gone, so the process must end. */
   readonly onDeclaredDead: (error: MayflyError) => void;
+  /** The first attempt to register failed; it is tried for a minute. */
+  readonly onAway?: ((error: MayflyError) => void) | undefined;
 }
 
 const registerRetryMs = 200;
@@ -37,7 +39,7 @@ export class ControllerLink {
   async register(request: RegisterNodeRequest): Promise<RegisterNodeReply> {
     const { clock, controller } = this.#options;
     const untilMs = clock.now() + registerTimeoutMs;
-    for (;;) {
+    for (let first = true; ; first = false) {
       try {
         const reply = await controller.registerNode(request);
         this.#node = reply;
@@ -46,6 +48,7 @@ export class ControllerLink {
       } catch (thrown) {
         const error = MayflyError.from(thrown);
         if (error.kind !== "unavailable" || this.#stopped || clock.now() > untilMs) throw error;
+        if (first) this.#options.onAway?.(error);
         await sleep(clock, registerRetryMs);
       }
     }

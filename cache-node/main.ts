@@ -10,6 +10,7 @@ export interface RunCacheNodeOptions {
   readonly host?: string;
   readonly port?: number;
   readonly zone?: string;
+  readonly onControllerAway?: (error: MayflyError) => void;
 }
 
 /**

@@ -50,6 +50,8 @@ export interface CacheNodeOptions {
   readonly pid: number;
   /** The controller has declared this node dead; the process should end. */
   readonly onDeclaredDead: (error: MayflyError) => void;
+  /** The controller could not be reached at first; it is tried for a minute. */
+  readonly onControllerAway?: ((error: MayflyError) => void) | undefined;
   /** Copy what is received instead of receiving in place. */
   readonly plainReceive?: boolean;
 }
@@ -127,6 +129,7 @@ class Node implements CacheNode {
       heartbeat: () => this.#heartbeat(),
       onReply: (reply) => this.#takeNews(reply),
       onDeclaredDead: options.onDeclaredDead,
+      onAway: options.onControllerAway,
     });
   }
 

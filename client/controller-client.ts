@@ -12,6 +12,10 @@ import type {
 import { JobController } from "./job-controller.ts";
 
 export class ControllerClient extends JobController {
+  get url(): string {
+    return this.http.url;
+  }
+
   async newTicket(job: number): Promise<{ ticket: string; token: string }> {
     return (await this.post(`/v1/jobs/${job}/ticket`, {})) as { ticket: string; token: string };
   }

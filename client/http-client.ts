@@ -1,5 +1,5 @@
 /** JSON over HTTP to the controller, on Node's own client: small, and errors come back as MayflyErrors. */
-import http from "node:http";
+import type http from "node:http";
 import { type Clock, systemClock } from "../src/clock.ts";
 import { isErrorCode, MayflyError } from "../src/errors.ts";
 
@@ -16,7 +16,7 @@ const replyBytesMax = 64 * 1024 * 1024;
 
 export class HttpClient {
   readonly #base: URL;
-  readonly #agent = new http.Agent({ keepAlive: true, maxSockets: 4 });
+  #agent: http.Agent | undefined;
   readonly #clock: Clock;
 
   /** @throws MayflyError INVALID_ARGUMENT when `url` is no http URL */
@@ -52,7 +52,11 @@ export class HttpClient {
     }
   }
 
-  bytes(request: HttpRequest): Promise<{ status: number; bytes: Buffer }> {
+  async bytes(request: HttpRequest): Promise<{ status: number; bytes: Buffer }> {
+    // Most functions never call the controller, and loading HTTP takes longer than their first read.
+    const { default: client } = await import("node:http");
+    this.#agent ??= new client.Agent({ keepAlive: true, maxSockets: 4 });
+    const agent = this.#agent;
     const body = request.body === undefined ? undefined : Buffer.from(JSON.stringify(request.body));
     const headers: http.OutgoingHttpHeaders = {
       ...(body && { "content-type": "application/json", "content-length": body.length }),
@@ -63,9 +67,9 @@ export class HttpClient {
         cancelTimer();
         reject(this.#unreachable(error));
       };
-      const outgoing = http.request(
+      const outgoing = client.request(
         new URL(request.path, this.#base),
-        { method: request.method, headers, agent: this.#agent },
+        { method: request.method, headers, agent },
         (incoming) => {
           collect(incoming).then((bytes) => {
             cancelTimer();
@@ -86,7 +90,7 @@ export class HttpClient {
   }
 
   close(): void {
-    this.#agent.destroy();
+    this.#agent?.destroy();
   }
 
   #unreachable(cause: unknown): MayflyError {

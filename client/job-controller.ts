@@ -15,10 +15,6 @@ export class JobController {
     this.timeoutMs = timeoutMs;
   }
 
-  get url(): string {
-    return this.http.url;
-  }
-
   close(): void {
     this.http.close();
   }

@@ -77,6 +77,11 @@ export class MayflyError extends Error {
   readonly retryAfterMs: number | undefined;
   readonly refs: readonly string[];
 
+  /** Also of another copy of this class: the SDK is one file, and a program may hold several. */
+  static override [Symbol.hasInstance](value: unknown): value is MayflyError {
+    return value instanceof Error && value.name === "MayflyError";
+  }
+
   constructor(code: ErrorCode, message: string, options: MayflyErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;

@@ -1,6 +1,5 @@
 /** `mayfly node`: one cache node as a process. */
-import { MayflyError } from "../errors.ts";
-import { controllerOption, isWildcard, parsePort, withController } from "./fleet-access.ts";
+import { controllerOption, isWildcard, parsePort } from "./fleet-access.ts";
 import { checkFreeMemory, freeMemoryBytes } from "./machine-memory.ts";
 import { option, parseText } from "./option.ts";
 import { parseBytes } from "./sizes.ts";
@@ -39,28 +38,15 @@ export const nodeVerb = defineVerb({
   async run({ options, note }) {
     const { controller, memory, host, port, zone } = options;
     checkFreeMemory(memory, 1, freeMemoryBytes(), (bytes) => `--memory ${bytes / 2 ** 20}MiB`);
-    // The node's modules are loaded while the controller thinks.
-    const [{ runCacheNode }] = await Promise.all([
-      import("../../cache-node/main.ts"),
-      tellIfAway(controller, note),
-    ]);
+    const { runCacheNode } = await import("../../cache-node/main.ts");
     await runCacheNode({
       ...{ controllerUrl: controller, memoryBytes: memory, host, port },
+      // Joining is tried for a minute, which must not look like success.
+      onControllerAway: ({ message }) => note(`${message} Trying for a minute.`),
       ...(zone !== undefined && { zone }),
     });
   },
 });
-
-/** Joining is tried for a minute, which must not look like success. @throws MayflyError what is no use to wait for */
-async function tellIfAway(url: string, note: (line: string) => void): Promise<void> {
-  try {
-    await withController(url, (it) => it.status());
-  } catch (thrown) {
-    const error = MayflyError.from(thrown);
-    if (error.kind !== "unavailable") throw error;
-    note(`${error.message} Trying for a minute.`);
-  }
-}
 
 function parseReachableHost(text: string, what: string): string {
   if (!isWildcard(text)) return text;

@@ -58,6 +58,11 @@ export class Ref implements RefFields {
   /** The version that `put` made; for `ifVersion`. */
   readonly version: string | undefined;
 
+  /** Also of another copy of this class, see `MayflyError`. */
+  static [Symbol.hasInstance](value: unknown): value is Ref {
+    return value instanceof Object && "stripes" in value;
+  }
+
   constructor(fields: RefFields) {
     this.object = fields.object;
     this.key = fields.key;

@@ -36,6 +36,11 @@ export class RespWriter extends RequestWriter {
 
   constructor(options: RespWriterOptions = {}) {
     super(options);
+    if (!(this.referenceBytesMin >= 1 && this.referenceBytesMin <= this.pool.bufferBytes)) {
+      throw new RangeError(
+        `referenceBytesMin ${this.referenceBytesMin} is not in 1 .. ${this.pool.bufferBytes} (bufferBytes)`,
+      );
+    }
     this.protocol = options.protocol ?? 2;
   }
 
