@@ -2,7 +2,7 @@
 import { availableParallelism } from "node:os";
 import type { ControllerClient } from "../../client/controller-client.ts";
 import type { Job } from "../../client/job.ts";
-import { type Clock, systemRng } from "../clock.ts";
+import { type Clock, sleep, systemRng } from "../clock.ts";
 import type { EmbeddedFleet } from "../embedded-fleet.ts";
 import { MayflyError } from "../errors.ts";
 import type { Executor } from "../executor/executor.ts";
@@ -118,19 +118,25 @@ export const sortVerb = defineVerb({
     const signal = untilSignal();
     const { input, records } = await inputOf(given);
     const workers = given.workers ?? availableParallelism();
-    const fleet = given.controller === undefined ? undefined : await remoteFleet(given.controller);
-    const nodes = fleet?.nodes ?? given.nodes ?? nodesDefault;
-    const code = given.code ?? (nodes >= nodesDefault ? codeDefault : defaultCode(nodes));
     const { planSort } = await import("../sort/sort-plan.ts");
-    const plan = planSort({
-      ...{ bytes: records * recordBytes, workers, nodes, code },
-      ...(given.maps !== undefined && { maps: given.maps }),
-      ...(given.partitions !== undefined && { partitions: given.partitions }),
-      ...(given["fleet-memory"] !== undefined && { fleetMemoryBytes: given["fleet-memory"] }),
-      ...(given["function-memory"] !== undefined && { functionMemoryBytes: given["function-memory"] }),
-      ...(fleet === undefined && { machineFreeBytes: freeMemoryBytes() }),
-      ...(fleet !== undefined && { fleetMemoryBytes: fleet.memoryBytes }),
-    });
+    const planFor = (fleet: RemoteFleet | undefined): Planned => {
+      const nodes = fleet?.nodes ?? given.nodes ?? nodesDefault;
+      const code = given.code ?? (nodes >= nodesDefault ? codeDefault : defaultCode(nodes));
+      const plan = planSort({
+        ...{ bytes: records * recordBytes, workers, nodes, code },
+        ...(given.maps !== undefined && { maps: given.maps }),
+        ...(given.partitions !== undefined && { partitions: given.partitions }),
+        ...(given["fleet-memory"] !== undefined && { fleetMemoryBytes: given["fleet-memory"] }),
+        ...(given["function-memory"] !== undefined && { functionMemoryBytes: given["function-memory"] }),
+        ...(fleet === undefined && { machineFreeBytes: freeMemoryBytes() }),
+        ...(fleet !== undefined && { fleetMemoryBytes: fleet.memoryBytes }),
+      });
+      return { nodes, code, plan };
+    };
+    const { nodes, code, plan } =
+      given.controller === undefined
+        ? planFor(undefined)
+        : await planOnFleet(given.controller, planFor, clock);
     const report = await sortWith({ context, given, input, workers, nodes, code, plan, signal, clock });
     if (context.json) context.print(JSON.stringify(report));
     else for (const line of sortTable(report)) context.print(line);
@@ -169,7 +175,36 @@ async function inputOf(given: Options): Promise<{ input: SortInput; records: num
   return { input: { generate: { ascii, skew } }, records: (given.generate ?? 0) / recordBytes };
 }
 
-async function remoteFleet(url: string): Promise<{ nodes: number; memoryBytes: number }> {
+interface RemoteFleet {
+  readonly nodes: number;
+  /** Free on all of them together. */
+  readonly memoryBytes: number;
+}
+
+type Planned = Pick<Setup, "nodes" | "code" | "plan">;
+
+/** Of a job that ended a moment ago, nodes still have to report that its memory is free. */
+const reportedWithinMs = 3000;
+const askAgainMs = 200;
+
+async function planOnFleet(
+  url: string,
+  planFor: (fleet: RemoteFleet) => Planned,
+  clock: Clock,
+): Promise<Planned> {
+  const untilMs = clock.now() + reportedWithinMs;
+  for (;;) {
+    const fleet = await remoteFleet(url);
+    try {
+      return planFor(fleet);
+    } catch (thrown) {
+      if (MayflyError.from(thrown).code !== "OUT_OF_MEMORY" || clock.now() > untilMs) throw thrown;
+    }
+    await sleep(clock, askAgainMs);
+  }
+}
+
+async function remoteFleet(url: string): Promise<RemoteFleet> {
   const { withController } = await import("./fleet-access.ts");
   const status = await withController(url, (controller) => controller.status());
   const active = status.nodes.filter(({ state }) => state === "active");

@@ -13,6 +13,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createRecordKernel } from "../../src/sort/record-kernel.ts";
+import { startFleet } from "../support/fleet.ts";
 import { mainPath } from "../support/main-path.ts";
 
 interface Ended {
@@ -146,6 +147,19 @@ describe("files", () => {
     expect(readdirSync(dir).filter((name) => name.includes("interrupted"))).toEqual([]);
     await expect.poll(() => children.filter(isAlive), { timeout: 10_000 }).toEqual([]);
   });
+});
+
+test("a fleet that holds but one such sort takes the next as soon as the first has ended", async () => {
+  // Nodes report seldom, so that the memory of the first still looks taken when the second is planned.
+  const fleet = await startFleet(6, { heartbeatMs: 1000, deadAfterMs: 5000 });
+  for (let i = 0; i < 2; i++) {
+    const ended = await mayfly("sort", "--controller", fleet.url, "--generate", "100MB", "--json");
+    expect(ended.stderr).toBe("");
+    expect(report(ended)).toMatchObject({ checksum: "7a0e0d4868cd4", ordered: true });
+  }
+  const twice = await mayfly("sort", "--controller", fleet.url, "--generate", "200MB", "--json");
+  expect(twice.code).toBe(2);
+  expect(JSON.parse(twice.stdout)).toMatchObject({ error: { code: "OUT_OF_MEMORY" } });
 });
 
 test("what is missing or contradicts itself is a usage error with an example", async () => {
