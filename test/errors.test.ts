@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { type ErrorCode, errorTable, isErrorCode, MayflyError } from "../src/errors.ts";
 
 const codes = Object.keys(errorTable) as ErrorCode[];
@@ -30,4 +30,36 @@ test("only codes of the table are codes", () => {
   expect(isErrorCode("LOST")).toBe(true);
   expect(isErrorCode("toString")).toBe(false);
   expect(isErrorCode(7)).toBe(false);
+});
+
+describe("instanceof MayflyError", () => {
+  class Foreign extends Error {
+    override readonly name = "MayflyError";
+    readonly code = "BUSY";
+  }
+
+  test("holds for errors of another copy of the class, which stay themselves", async () => {
+    vi.resetModules();
+    const copy = await import("../src/errors.ts");
+    expect(copy.MayflyError).not.toBe(MayflyError);
+    for (const error of [new copy.MayflyError("BUSY", "later"), new Foreign("later")]) {
+      expect(error).toBeInstanceOf(MayflyError);
+      expect(error).toBeInstanceOf(copy.MayflyError);
+      expect(MayflyError.from(error)).toBe(error);
+    }
+    expect(new MayflyError("BUSY", "later")).toBeInstanceOf(copy.MayflyError);
+  });
+
+  test.each([
+    ["the name as text", "MayflyError"],
+    ["bytes", Buffer.from("MayflyError")],
+    ["another error", new TypeError("MayflyError")],
+    ["what is no error", { name: "MayflyError", code: "BUSY", message: "later" }],
+    ["null", null],
+    ["undefined", undefined],
+  ])("does not hold for %s", (_, value) => {
+    expect(value instanceof MayflyError).toBe(false);
+    const made = MayflyError.from(value);
+    expect([made.code, made.cause]).toEqual(["INTERNAL", value]);
+  });
 });

@@ -39,3 +39,43 @@ test("quotas hold for what this node has, and for the sum that the controller sa
   expect(() => jobs.checkQuota(jobNumber(3), 0, 0)).toThrow(code("QUOTA_EXCEEDED"));
   jobs.checkQuota(jobNumber(7), 0, 1e12);
 });
+
+test("an operation after a heartbeat counts again, also of the job that was touched last", () => {
+  const jobs = new JobDirectory();
+  const [one, two] = [jobNumber(1), jobNumber(2)];
+  for (const job of [one, two, two, one, one]) jobs.touch(job);
+  expect(jobs.takeActive()).toEqual([1, 2]);
+  jobs.touch(one);
+  jobs.touch(one);
+  expect(jobs.takeActive()).toEqual([1]);
+  jobs.touch(two);
+  jobs.touch(one);
+  expect(jobs.takeActive()).toEqual([2, 1]);
+});
+
+test("a new table neither loses operations nor keeps later ones from counting", () => {
+  const jobs = new JobDirectory();
+  const one = jobNumber(1);
+  jobs.touch(one);
+  expect(jobs.adopt({ version: 1, highest: 1, jobs: [row(1)] })).toEqual([]);
+  expect(jobs.takeActive()).toEqual([1]);
+  jobs.touch(one);
+  jobs.adopt({ version: 2, highest: 1, jobs: [row(1)] });
+  jobs.touch(one);
+  expect(jobs.takeActive()).toEqual([1]);
+  expect(jobs.known()).toEqual([1]);
+});
+
+test("a table without the job that was touched last ends it", () => {
+  const jobs = new JobDirectory();
+  const one = jobNumber(1);
+  jobs.adopt({ version: 1, highest: 1, jobs: [row(1)] });
+  jobs.touch(one);
+  expect(jobs.adopt({ version: 2, highest: 1, jobs: [] })).toEqual([one]);
+  const touched = (): void => jobs.touch(one);
+  for (let i = 0; i < 2; i++) expect(touched).toThrow(code("JOB_ENDED"));
+  jobs.takeActive();
+  expect(touched).toThrow(code("JOB_ENDED"));
+  expect(jobs.takeActive()).toEqual([]);
+  expect(jobs.known()).toEqual([]);
+});

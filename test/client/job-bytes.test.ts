@@ -122,6 +122,58 @@ describe("ranges and buffers", () => {
   });
 });
 
+describe("a result in the caller's memory", () => {
+  const [before, fill] = [16, 0xaa];
+
+  test.each([10, inlineBytesMax, 300_000, 2_500_000])(
+    "is a view of it, all or a range of %i bytes",
+    async (size) => {
+      const bytes = anyBytes(size);
+      const ref = await job().put("view", bytes);
+      const ranges = [
+        undefined,
+        { start: 1, end: size - 1 },
+        { start: size - 7, end: size + 99 },
+        { start: size, end: size },
+      ];
+      for (const range of ranges) {
+        const wanted = bytes.subarray(range?.start ?? 0, range?.end ?? size);
+        for (const from of ["view", ref]) {
+          for (const room of [0, 100]) {
+            const memory = Buffer.alloc(before + wanted.length + room + 50, fill);
+            const into = memory.subarray(before, before + wanted.length + room);
+            const got = await job().get(from, { into, ...(range && { range }) });
+            expect([got.buffer === memory.buffer, got.byteOffset]).toEqual([true, into.byteOffset]);
+            expect(wanted.equals(got)).toBe(true);
+            const around = Buffer.concat([
+              memory.subarray(0, before),
+              memory.subarray(before + wanted.length),
+            ]);
+            expect(around.every((byte) => byte === fill)).toBe(true);
+          }
+        }
+      }
+    },
+  );
+
+  test.each([10, 300_000])("must fit, or nothing is written: %i bytes", async (size) => {
+    const ref = await job().put("tight", anyBytes(size));
+    for (const from of ["tight", ref]) {
+      for (const range of [undefined, { start: 3, end: size - 3 }]) {
+        const length = range === undefined ? size : range.end - range.start;
+        for (const into of [Buffer.alloc(length - 1, fill), Buffer.alloc(0)]) {
+          const reading = job().get(from, { into, ...(range && { range }) });
+          await expect(reading).rejects.toMatchObject({
+            code: "INVALID_ARGUMENT",
+            message: expect.stringContaining(`${into.length} bytes and the result has ${length}`),
+          });
+          expect(into.every((byte) => byte === fill)).toBe(true);
+        }
+      }
+    }
+  });
+});
+
 describe("streams", () => {
   const pieces = (bytes: Buffer, length: number): Buffer[] =>
     Array.from({ length: Math.ceil(bytes.length / length) }, (_, i) =>

@@ -8,6 +8,7 @@ export interface NodeInfo {
   readonly usedBytes: number;
   readonly limitBytes: number;
   readonly waits: number;
+  readonly shards: number;
 }
 
 /** Rejects when the node does not listen, or closes the connection before it has answered. */
@@ -28,5 +29,6 @@ export async function askNodeInfo({ host, port }: Address): Promise<NodeInfo> {
     usedBytes: number("used_memory"),
     limitBytes: number("maxmemory"),
     waits: number("blocked_clients"),
+    shards: number("mayfly_shards"),
   };
 }

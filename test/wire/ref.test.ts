@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { type NodeId, nodeId, objectId } from "../../src/ids.ts";
 import type { Code } from "../../src/placement/types.ts";
 import { decodeRef, encodeRef, inlineObject, keyBytesMax, Ref } from "../../src/wire/ref.ts";
@@ -162,4 +162,33 @@ test("a text that is no ref says so, whatever it is", () => {
     );
   }
   expect(() => Ref.parse(undefined as unknown as string)).toThrow(/is not a ref/);
+});
+
+test("a ref of another copy of the class is a ref, and the same one", async () => {
+  vi.resetModules();
+  const copy = await import("../../src/wire/ref.ts");
+  expect(copy.Ref).not.toBe(Ref);
+  const inline = { ...located, stripes: undefined, inline: true };
+  for (const fields of [located, inline]) {
+    const foreign = new copy.Ref(fields);
+    expect(foreign instanceof Ref).toBe(true);
+    expect(new Ref(fields) instanceof copy.Ref).toBe(true);
+    expect({ ...fields } instanceof Ref).toBe(true);
+    expect(encodeRef(foreign)).toEqual(encodeRef(fields));
+    expect(String(foreign)).toBe(String(new Ref(fields)));
+  }
+});
+
+test("keys, bytes and errors are no refs", () => {
+  const { stripes: _, ...rest } = located;
+  const others = [
+    "stripes",
+    String(located),
+    Buffer.from("stripes"),
+    new Uint8Array(9),
+    rest,
+    new Error("stripes"),
+  ];
+  for (const value of [...others, [], null, undefined, 7])
+    expect((value as unknown) instanceof Ref).toBe(false);
 });

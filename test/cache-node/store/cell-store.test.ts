@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { CellStore, cellName } from "../../../cache-node/store/cell-store.ts";
-import { createNodeMemory } from "../../../cache-node/store/node-memory.ts";
+import type { JobMemory } from "../../../cache-node/store/job-memory.ts";
+import { createNodeMemory, type NodeMemory } from "../../../cache-node/store/node-memory.ts";
 import { type Group, jobNumber } from "../../../src/ids.ts";
 import type { Effect } from "../../../src/wire/cell.ts";
 import { encodeRef } from "../../../src/wire/ref.ts";
@@ -19,6 +20,13 @@ function createStore(limitBytes = 8 * mebibyte) {
     touchBytesPerStep: 0,
   });
   return { memory, store: new CellStore(memory), account: () => memory.job(job) };
+}
+
+/** Another job takes what memory there is. */
+function exhaust(memory: NodeMemory): void {
+  const hog = memory.job(jobNumber(2));
+  for (let bytes = mebibyte; bytes >= 8; ) if (hog.allocate(bytes) === undefined) bytes /= 2;
+  for (let bytes = mebibyte; bytes >= 8; ) if (!hog.charge(bytes)) bytes /= 2;
 }
 
 const write = (key: string, value: string, change: Partial<Effect> = {}): Effect =>
@@ -64,9 +72,7 @@ describe("effects", () => {
   test("that find no memory change nothing, and cost nothing", () => {
     const { store, account, memory } = createStore(4 * mebibyte);
     store.apply(write("k", "value"), 1, 0);
-    const hog = memory.job(jobNumber(2));
-    for (let bytes = mebibyte; bytes >= 8; ) if (hog.allocate(bytes) === undefined) bytes /= 2;
-    for (let bytes = mebibyte; bytes >= 8; ) if (!hog.charge(bytes)) bytes /= 2;
+    exhaust(memory);
     const before = { live: account().liveBytes, index: account().indexBytes };
     const large = "x".repeat(200_000);
     expect(store.apply(write("k", large, { sessionSequence: 1 }), 2, 0)).toBeUndefined();
@@ -87,6 +93,110 @@ describe("effects", () => {
     expect(store.wasAborted(job, group, "o".repeat(16))).toBe(true);
     store.sweep(2000, 1000);
     expect(store.wasAborted(job, group, "o".repeat(16))).toBe(false);
+  });
+});
+
+describe("overwrites", () => {
+  const versionOf = (sequence: number) => ({ generation: 1, sequence });
+  const at = (sequence: number): Partial<Effect> => ({ version: versionOf(sequence) });
+
+  /** A store in which `k` holds the value, and the cell. */
+  function holding(value: string, limitBytes?: number) {
+    const made = createStore(limitBytes);
+    made.store.apply(write("k", value, at(1)), 1, 0);
+    return { ...made, cell: made.store.get(job, group, "k")! };
+  }
+
+  const accountOf = (account: JobMemory) => [account.liveBytes, account.indexBytes, account.usedBytes];
+
+  test("change the cell in place, whatever they make of it", () => {
+    const { store, cell } = holding("value");
+    const effects = [
+      write("k", "VALUE", { ...at(2), expiresAtMs: 7 }),
+      write("k", "longer than before", at(3)),
+      write("k", "", { ...at(4), kind: "ref" }),
+      remove("k", at(5)),
+      write("k", "again", { version: { generation: 2, sequence: 1 } }),
+    ];
+    for (const [index, effect] of effects.entries()) {
+      store.apply(effect, 10 + index, 0);
+      expect(store.get(job, group, "k")).toBe(cell);
+      const { kind, version, expiresAtMs } = effect;
+      expect(cell).toMatchObject({ kind, version, expiresAtMs, position: 10 + index });
+      expect(textOf(store, "k")).toBe(kind === "deleted" ? "deleted" : Buffer.from(effect.value).toString());
+    }
+  });
+
+  test("of the same length use the block again, for refs too", () => {
+    const { store, cell } = holding("value");
+    const { block } = cell;
+    store.apply(write("k", "VALUE"), 2, 0);
+    expect(cell.block).toBe(block);
+    expect(textOf(store, "k")).toBe("VALUE");
+    store.apply(write("k", "ref 1", { kind: "ref" }), 3, 0);
+    expect(store.apply(write("k", "ref 2", { kind: "ref" }), 4, 0)?.replacedRef?.toString()).toBe("ref 1");
+    expect(cell.block).toBe(block);
+    store.apply(write("k", "length"), 5, 0);
+    expect(cell.block).not.toBe(block);
+    expect(block?.readable).toBe(false);
+  });
+
+  test("leave a pinned block as it is, until it is let go", () => {
+    const { store, cell, account } = holding("value");
+    const block = cell.block!;
+    const before = accountOf(account());
+    block.pin();
+    store.apply(write("k", "VALUE"), 2, 0);
+    expect(cell.block).not.toBe(block);
+    store.apply(write("k", "third"), 3, 0);
+    expect(block.view().toString()).toBe("value");
+    expect(textOf(store, "k")).toBe("third");
+    block.unpin();
+    expect(block.readable).toBe(false);
+    expect(accountOf(account())).toEqual(before);
+  });
+
+  test("do not reach a copy", () => {
+    const { store, cell } = holding("value");
+    const copy = cell.copy();
+    const { block } = cell;
+    const original = { kind: "bytes", version: versionOf(1), position: 1, expiresAtMs: 0 };
+    store.apply(write("k", "a ref", { ...at(2), kind: "ref", expiresAtMs: 9 }), 2, 0);
+    store.apply(remove("k", at(3)), 3, 0);
+    expect(cell).toMatchObject({ kind: "deleted", version: versionOf(3), position: 3, block: undefined });
+    expect(copy).toMatchObject(original);
+    expect(copy.block).toBe(block);
+  });
+
+  test("of one length cost nothing, however many", () => {
+    const text = (i: number): string => `${i}`.padStart(4096);
+    const { store, account, memory } = holding(text(0));
+    const before = [...accountOf(account()), memory.usedBytes];
+    for (let i = 1; i <= 1000; i++) store.apply(write("k", text(i), at(i)), i, 0);
+    expect([...accountOf(account()), memory.usedBytes]).toEqual(before);
+    expect(textOf(store, "k")).toBe(text(1000));
+  });
+
+  test("without memory for another length, or for their answer, change nothing; of the same length need none", () => {
+    const { store, account, memory, cell } = holding("value", 4 * mebibyte);
+    exhaust(memory);
+    const { block } = cell;
+    const before = accountOf(account());
+    const refused = [
+      write("k", "x".repeat(300_000), { ...at(2), kind: "ref", expiresAtMs: 5 }),
+      write("k", "VALUE", { ...at(2), sessionSequence: 1 }),
+    ];
+    for (const effect of refused) {
+      expect(store.apply(effect, 2, 0)).toBeUndefined();
+      expect(store.get(job, group, "k")).toBe(cell);
+      expect(cell).toMatchObject({ kind: "bytes", version: versionOf(1), position: 1, expiresAtMs: 0 });
+      expect(cell.block).toBe(block);
+      expect(textOf(store, "k")).toBe("value");
+      expect(accountOf(account())).toEqual(before);
+    }
+    expect(store.apply(write("k", "VALUE", at(3)), 3, 0)).toEqual({ replacedRef: undefined });
+    expect(textOf(store, "k")).toBe("VALUE");
+    expect(cell).toMatchObject({ version: versionOf(3), position: 3 });
   });
 });
 
