@@ -23,6 +23,8 @@ import { type SingleNode, startSingleNode } from "./harness/single-node.ts";
 
 const mebibyte = 1024 * 1024;
 const limitBytes = 512 * mebibyte;
+/** Through sockets, writing ten times the memory takes a minute for this much. */
+const nodeLimitBytes = 256 * mebibyte;
 const timesWritten = 10;
 const churnWithinMs = 300_000;
 /** Percentiles and pauses need more than a moment. */
@@ -59,17 +61,17 @@ function churnStore(name: string, mix: ChurnMix, options: BenchOptions): Promise
 function churnNode(name: string, mix: ChurnMix, options: BenchOptions): Promise<BenchCase> {
   const sample = async (): Promise<Figures> => {
     // A new one each time: a fleet does not write to a node that was full when it reported last.
-    const node = await startSingleNode({ memoryBytes: limitBytes });
+    const node = await startSingleNode({ memoryBytes: nodeLimitBytes });
     try {
       await untilIdle([node.process.pid]);
       const { ticket } = await node.createJob("bench-churn");
-      const request: ChurnClientRequest = { mix, limitBytes, timesWritten, ticket };
+      const request: ChurnClientRequest = { mix, limitBytes: nodeLimitBytes, timesWritten, ticket };
       const result = (await runDriver({
         ...{ driver: "churn-client", request, withinMs: churnWithinMs, signal: options.signal },
         cores: coresForBench()?.clients,
       })) as ChurnClientResult;
       const rssBytes = residentBytesMax(node.process.pid);
-      return { ...result, ...(!Number.isNaN(rssBytes) && { rssShare: rssBytes / limitBytes }) };
+      return { ...result, ...(!Number.isNaN(rssBytes) && { rssShare: rssBytes / nodeLimitBytes }) };
     } finally {
       await node.stop();
     }

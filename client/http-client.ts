@@ -99,8 +99,8 @@ export class HttpClient {
       cause instanceof Error ? (cause as NodeJS.ErrnoException).code || cause.message : String(cause);
     return new MayflyError(
       "CONTROLLER_UNREACHABLE",
-      `The controller at ${this.url} cannot be reached (${why}). Is it running? Start one with \`mayfly dev\` or ` +
-        "`mayfly controller`, or name another with --controller URL or MAYFLY_CONTROLLER.",
+      `The controller at ${this.url} cannot be reached (${why}). Is it running? Start one with \`mayfly dev\`, or name ` +
+        "another with --controller URL or MAYFLY_CONTROLLER.",
       { cause },
     );
   }

@@ -77,11 +77,6 @@ export class MayflyError extends Error {
   readonly retryAfterMs: number | undefined;
   readonly refs: readonly string[];
 
-  /** Also of another copy of this class: the SDK is one file, and a program may hold several. */
-  static override [Symbol.hasInstance](value: unknown): value is MayflyError {
-    return value instanceof Error && value.name === "MayflyError";
-  }
-
   constructor(code: ErrorCode, message: string, options: MayflyErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
@@ -119,9 +114,12 @@ export class MayflyError extends Error {
     return new MayflyError(code, rest.slice(hint[0].length), { retryAfterMs: Number(hint[1]) });
   }
 
-  /** Anything thrown, as a MayflyError: itself if it is one, else `INTERNAL` with the original as cause. */
+  /**
+   * Anything thrown, as a MayflyError: itself if it is one, also of another copy of this class (the SDK is one file, and a
+   * program may hold several), else `INTERNAL` with the original as cause.
+   */
   static from(thrown: unknown): MayflyError {
-    if (thrown instanceof MayflyError) return thrown;
+    if (thrown instanceof Error && thrown.name === "MayflyError") return thrown as MayflyError;
     const message = thrown instanceof Error ? thrown.message : String(thrown);
     return new MayflyError("INTERNAL", message, { cause: thrown });
   }

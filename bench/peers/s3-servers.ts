@@ -33,8 +33,8 @@ export interface S3Server extends KvServer {
 }
 
 /**
- * Of what the registries hold besides: `rclone serve s3` is half as fast as these, SeaweedFS cannot be built from the
- * Go module proxy, fauxqs takes any signature, moto takes any by default, s3rver corrupts what today's SDK sends.
+ * Of what the registries hold besides: `rclone serve s3` is half as fast as these, SeaweedFS's `weed` did not build by
+ * `go install`, fauxqs takes any signature, moto takes any by default, s3rver corrupts what today's SDK sends.
  */
 const programs: readonly S3Program[] = [
   {

@@ -4,7 +4,7 @@
  */
 import { MayflyError } from "../../src/errors.ts";
 import type { Group, JobNumber } from "../../src/ids.ts";
-import { groupOf, slotOf } from "../../src/placement/groups.ts";
+import { groupOfSlot, slotOf } from "../../src/placement/groups.ts";
 import { keyBytesMax } from "../../src/wire/ref.ts";
 import { referenceBytesMinDefault } from "../../src/wire/request-writer.ts";
 import { inlineBytesMax } from "../../src/wire/stripe-layout.ts";
@@ -25,13 +25,19 @@ export function stringCommands(core: NodeCore): readonly Command[] {
 function get(core: NodeCore, call: Call): void | Promise<void> {
   const job = jobOf(call);
   const key = keyOf(call);
-  const group = groupOf(key);
+  const slot = slotOf(key);
+  const group = groupOfSlot(slot);
   core.jobs.touch(job);
-  if (redirected(core, call, key, group)) return;
+  if (redirected(core, call, slot, group)) return;
   const { cell, ready } = core.primary.read(job, key, group);
   if (ready === undefined) return replyValue(call, cell);
   cell?.block?.pin();
-  return ready.then(() => replyValue(call, cell)).finally(() => cell?.block?.unpin());
+  return ready
+    .then(
+      () => replyValue(call, cell),
+      (thrown) => redirectIfMoved(core, call, slot, group, thrown),
+    )
+    .finally(() => cell?.block?.unpin());
 }
 
 /** `SET key value` -> OK */
@@ -47,11 +53,17 @@ function set(core: NodeCore, call: Call): void | Promise<void> {
       `SET takes values of up to ${inlineBytesMax} bytes, not ${value.length}; larger ones go through the SDK.`,
     );
   }
-  const group = groupOf(key);
+  const slot = slotOf(key);
+  const group = groupOfSlot(slot);
   core.jobs.touch(job);
-  if (redirected(core, call, key, group)) return;
+  if (redirected(core, call, slot, group)) return;
   const version = core.primary.set(mutationOf(job, key), "bytes", value, 0, group);
-  if (version instanceof Promise) return version.then(() => replyOk(call));
+  if (version instanceof Promise) {
+    return version.then(
+      () => replyOk(call),
+      (thrown) => redirectIfMoved(core, call, slot, group, thrown),
+    );
+  }
   replyOk(call);
 }
 
@@ -82,16 +94,26 @@ function mutationOf(job: JobNumber, key: Buffer): Mutation {
   return { job, session: noSession, sequence: 0, floor: 0, key, name: cellName(key), condition: "" };
 }
 
+/** While a command waited this node stopped being the primary. */
+function redirectIfMoved(core: NodeCore, call: Call, slot: number, group: Group, thrown: unknown): void {
+  if (MayflyError.from(thrown).code !== "MOVED" || core.rows.isPrimary(group)) throw thrown;
+  redirect(core, call, slot, group);
+}
+
 /** True when another node serves the key: then the client has been told which. */
-function redirected(core: NodeCore, call: Call, key: Buffer, group: Group): boolean {
+function redirected(core: NodeCore, call: Call, slot: number, group: Group): boolean {
   if (core.rows.isPrimary(group)) return false;
+  redirect(core, call, slot, group);
+  return true;
+}
+
+function redirect(core: NodeCore, call: Call, slot: number, group: Group): void {
   const primary = core.rows.row(group)?.nodes[0];
   const entry = primary === undefined ? undefined : core.view.node(primary);
   if (entry === undefined || entry.state === "dead") {
     throw new MayflyError("UNAVAILABLE", `The primary of this key (group ${group}) is away.`);
   }
-  call.reply((writer) => writer.error(`MOVED ${slotOf(key)} ${entry.host}:${entry.port}`));
-  return true;
+  call.reply((writer) => writer.error(`MOVED ${slot} ${entry.host}:${entry.port}`));
 }
 
 function keyOf(call: Call): Buffer {

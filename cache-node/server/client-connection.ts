@@ -76,7 +76,7 @@ export class ClientConnection implements CallConnection, CommandHandler {
     this.#options = options;
     this.#decoder = new CommandDecoder(this, { limits: unauthenticatedCommandLimits });
     const emit = (write: WriteReply): void => this.#emit(write);
-    this.#plain = new PlainReplies(emit);
+    this.#plain = new PlainReplies(emit, (write) => this.#encode(write));
     this.#tagged = new TaggedReplies(emit);
     const receiver = new DirectReceiver(this.#decoder, (error) => this.#failed(MayflyError.from(error)));
     this.#socket = receiver.adopt(accepted, options.plainReceive);
@@ -218,8 +218,22 @@ export class ClientConnection implements CallConnection, CommandHandler {
 
   #emit(write: WriteReply): void {
     if (this.#closed) return;
-    write(this.writer);
+    try {
+      write(this.writer);
+    } catch (thrown) {
+      // Part of a reply may have been written: nothing behind it could be told apart.
+      this.close();
+      throw thrown;
+    }
     this.#scheduleFlush();
+  }
+
+  #encode(write: WriteReply): Uint8Array {
+    const writer = new RespWriter({ protocol: this.writer.protocol, pool: writeBuffers });
+    write(writer);
+    const bytes = Buffer.concat(writer.take());
+    writer.recycle();
+    return bytes;
   }
 
   #scheduleFlush(): void {

@@ -8,14 +8,19 @@ import type { Call, CallConnection, WriteReply } from "./call.ts";
 /** Writes a reply to the connection. */
 export type Emit = (write: WriteReply) => void;
 
+/** The bytes of a reply that has to wait: what it was made from may change or go until it leaves. */
+export type Encode = (write: WriteReply) => Uint8Array;
+
 export class PlainReplies {
   readonly #emit: Emit;
+  readonly #encode: Encode;
   /** From `#first` on: in the order of the commands. */
   #owed: PlainCall[] = [];
   #first = 0;
 
-  constructor(emit: Emit) {
+  constructor(emit: Emit, encode: Encode) {
     this.#emit = emit;
+    this.#encode = encode;
   }
 
   /** Commands whose replies are still owed. */
@@ -30,13 +35,19 @@ export class PlainReplies {
   }
 
   /** @internal */
-  ready(call: PlainCall): void {
-    const owed = this.#owed;
-    if (owed[this.#first] !== call) return;
-    for (let next: PlainCall | undefined = call; next?.written !== undefined; next = owed[this.#first]) {
-      this.#first += 1;
-      this.#emit(next.written);
+  ready(call: PlainCall, write: WriteReply): void {
+    if (this.#owed[this.#first] !== call) {
+      const bytes = this.#encode(write);
+      call.waiting = (writer) => writer.encoded(bytes);
+      return;
     }
+    this.#first += 1;
+    this.#emit(write);
+    for (let next = this.#owed[this.#first]; next?.waiting !== undefined; next = this.#owed[this.#first]) {
+      this.#first += 1;
+      this.#emit(next.waiting);
+    }
+    const owed = this.#owed;
     if (this.#first < owed.length && this.#first < keptMax) return;
     this.#owed = this.#first === owed.length ? emptied(owed) : owed.slice(this.#first);
     this.#first = 0;
@@ -57,7 +68,9 @@ class PlainCall implements Call {
   readonly args: readonly Buffer[];
   readonly bodies: readonly CommandBody[];
   readonly connection: CallConnection;
-  written: WriteReply | undefined;
+  /** The reply, while those before it have not left. */
+  waiting: WriteReply | undefined;
+  #replied = false;
   readonly #replies: PlainReplies;
 
   constructor(
@@ -73,9 +86,9 @@ class PlainCall implements Call {
   }
 
   reply(write: WriteReply): void {
-    if (this.written !== undefined) return;
-    this.written = write;
-    this.#replies.ready(this);
+    if (this.#replied) return;
+    this.#replied = true;
+    this.#replies.ready(this, write);
   }
 }
 

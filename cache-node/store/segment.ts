@@ -102,9 +102,9 @@ export class Block {
     return this.segment.memory.subarray(this.offset, this.offset + this.length);
   }
 
-  /** Keeps the bytes where they are: a socket sends from or receives into them. */
+  /** Keeps the bytes where they are: a socket sends from or receives into them. Once pinned, also of a freed block. */
   pin(): void {
-    if (!this.live) throw new RangeError("pin of a block that was freed");
+    if (!this.readable) throw new RangeError("pin of a block that was freed");
     this.#state += onePin;
     this.segment.pins += 1;
   }

@@ -44,5 +44,9 @@ export function slotOf(key: Uint8Array): number {
 
 /** The group of a key, 0 .. 1,023: an index of `FleetMap.rows`. */
 export function groupOf(key: Uint8Array): Group {
-  return (slotOf(key) >>> 4) as Group;
+  return groupOfSlot(slotOf(key));
+}
+
+export function groupOfSlot(slot: number): Group {
+  return (slot >>> 4) as Group;
 }

@@ -58,7 +58,7 @@ export class Ref implements RefFields {
   /** The version that `put` made; for `ifVersion`. */
   readonly version: string | undefined;
 
-  /** Also of another copy of this class, see `MayflyError`. */
+  /** Also of another copy of this class: the SDK is one file, and a program may hold several. */
   static [Symbol.hasInstance](value: unknown): value is Ref {
     return value instanceof Object && "stripes" in value;
   }

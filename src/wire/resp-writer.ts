@@ -44,6 +44,11 @@ export class RespWriter extends RequestWriter {
     this.protocol = options.protocol ?? 2;
   }
 
+  /** What another writer has encoded. */
+  encoded(bytes: Uint8Array): void {
+    this.raw(bytes);
+  }
+
   /** RESP2: the null bulk string. */
   null(): void {
     if (this.protocol === 3) this.#typed(NULL, crLf);

@@ -6,6 +6,7 @@ import { mapCommands } from "../../cache-node/commands/map-commands.ts";
 import { replicationCommands } from "../../cache-node/commands/replication-commands.ts";
 import { serverCommands } from "../../cache-node/commands/server-commands.ts";
 import { shardCommands } from "../../cache-node/commands/shard-commands.ts";
+import { stringCommands } from "../../cache-node/commands/string-commands.ts";
 import type { NodeCore } from "../../cache-node/node-core.ts";
 import { createController } from "../../src/controller/controller.ts";
 import { codeConstant } from "./code-constant.ts";
@@ -20,6 +21,7 @@ describe("commands", () => {
     ...connectionCommands(core),
     ...serverCommands(core, () => new Map()),
     ...mapCommands(core),
+    ...stringCommands(core),
     ...cellCommands(core),
     ...shardCommands(core),
     ...replicationCommands(core),

@@ -121,6 +121,8 @@ describe("what is malformed", () => {
     ["*1\r\n$\r\n\r\n\r\n", "invalid bulk length"],
     ["*1\r\n$1 \r\na\r\n", "invalid bulk length"],
     ["*1\r\n$1x\r\na\r\n", "invalid bulk length"],
+    ["*1\r\n$1x\na\r\n", "invalid bulk length"],
+    ["*1\r\n:1\r\na\r\n", "expected '$', got ':'"],
     ["*1\n$1\r\na\r\n", "invalid multibulk length"],
     ["*1\r $1\r\na\r\n", "invalid multibulk length"],
     ["*1\n\n$1\r\na\r\n", "invalid multibulk length"],

@@ -2,8 +2,9 @@ import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { stringCommands } from "../../../cache-node/commands/string-commands.ts";
 import type { NodeCore } from "../../../cache-node/node-core.ts";
-import type { Call, CallConnection } from "../../../cache-node/server/call.ts";
+import type { Call, CallConnection, WriteReply } from "../../../cache-node/server/call.ts";
 import { PlainReplies } from "../../../cache-node/server/replies.ts";
+import type { Block } from "../../../cache-node/store/segment.ts";
 import { MayflyError } from "../../../src/errors.ts";
 import type { NodeId } from "../../../src/ids.ts";
 import { slotOf } from "../../../src/placement/groups.ts";
@@ -263,12 +264,16 @@ function plainNode(row: readonly number[]) {
     connect() {
       const replies: string[] = [];
       const writer = new RespWriter({ protocol: 2 });
-      const plain = new PlainReplies((write) => {
+      const encode = (write: WriteReply): Buffer => {
         write(writer);
-        replies.push(Buffer.concat(writer.take()).toString());
-      });
+        return Buffer.concat(writer.take());
+      };
+      const plain = new PlainReplies((write) => replies.push(encode(write).toString()), encode);
       const send = (...args: readonly string[]): void => {
-        const connection = { claims, pinUntilSent: () => undefined } as unknown as CallConnection;
+        const connection = {
+          claims,
+          pinUntilSent: (block: Block) => block.pin(),
+        } as unknown as CallConnection;
         const call = plain.call(
           args.map((arg) => Buffer.from(arg)),
           [],
@@ -319,6 +324,41 @@ describe("order", () => {
       const replies = [await client.next(), await client.next(), await client.next(), await client.next()];
       expect(replies.map(String)).toEqual(["OK", first, "OK", second]);
     }
+  });
+
+  test("a GET shows what was there when it came, whatever it has to wait for and however it is overwritten", async () => {
+    for (const later of ["new", "another length"]) {
+      const node = plainNode([1, 2]);
+      const [client, other] = [node.connect(), node.connect()];
+      other.send("SET", "b", "old");
+      await node.acknowledge(2);
+      client.send("SET", "a", "1");
+      client.send("GET", "b");
+      other.send("SET", "b", later);
+      await node.acknowledge(2);
+      expect(client.replies).toEqual(["+OK\r\n", "$3\r\nold\r\n"]);
+    }
+  });
+
+  test("a GET of the largest value is answered when the value is overwritten while it waits", async () => {
+    const node = plainNode([1, 2]);
+    const [client, other] = [node.connect(), node.connect()];
+    other.send("SET", "key", "x".repeat(16_384));
+    client.send("GET", "key");
+    other.send("SET", "key", "y".repeat(16_384));
+    await node.acknowledge(2);
+    expect(client.replies).toEqual([`$16384\r\n${"x".repeat(16_384)}\r\n`]);
+  });
+
+  test("what waits when the node stops being the primary is sent to the new one in Redis's words", async () => {
+    const node = plainNode([1, 2]);
+    const client = node.connect();
+    client.send("SET", "key", "x");
+    client.send("GET", "key");
+    node.adopt(mapOf([2, 1], { generation: 2 }));
+    await node.acknowledge(2);
+    const moved = `-MOVED ${slotOf(Buffer.from("key"))} 127.0.0.1:7002\r\n`;
+    expect(client.replies).toEqual([moved, moved]);
   });
 
   test("a SET is answered when the last backup has it, and what came behind it waits for it", async () => {
