@@ -41,18 +41,9 @@ function buildKernel(source) {
   const dir = mkdtempSync(join(tmpdir(), "mayfly-kernel-"));
   try {
     const wasm = join(dir, "kernel.wasm");
+    const level = smallKernels.has(source) ? "-O3s" : "-O3";
     run(bin("assemblyscript/bin/asc.js"), [
-      ...[
-        source,
-        "--outFile",
-        wasm,
-        smallKernels.has(source) ? "-O3s" : "-O3",
-        "--noAssert",
-        "--runtime",
-        "stub",
-        "--enable",
-        "simd",
-      ],
+      ...[source, "--outFile", wasm, level, "--noAssert", "--runtime", "stub", "--enable", "simd"],
       ...["--importMemory", "--initialMemory", "1", "--maximumMemory", "65536"],
     ]);
     const base64 = readFileSync(wasm).toString("base64");

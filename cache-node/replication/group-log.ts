@@ -28,8 +28,7 @@ export class GroupLog {
   /** The position of an effect that was just applied. Without backups it is committed at once. */
   append(): number {
     this.#position += 1;
-    if (this.#acknowledged.size === 0 && this.#waiting.length === 0) this.#committed = this.#position;
-    else if (this.#acknowledged.size === 0) this.#advance();
+    if (this.#acknowledged.size === 0) this.#advance();
     return this.#position;
   }
 
@@ -59,9 +58,11 @@ export class GroupLog {
   }
 
   #advance(): void {
-    const committed = Math.min(this.#position, ...this.#acknowledged.values());
+    let committed = this.#position;
+    for (const acknowledged of this.#acknowledged.values()) committed = Math.min(committed, acknowledged);
     if (committed <= this.#committed) return;
     this.#committed = committed;
+    if (this.#waiting.length === 0) return;
     const ready = this.#waiting.filter((entry) => entry.position <= committed);
     if (ready.length === 0) return;
     this.#waiting = this.#waiting.filter((entry) => entry.position > committed);

@@ -106,7 +106,7 @@ export class CellStore {
     sequence: number,
   ): SessionResult | "stale" | undefined {
     if (sequence === 0) return undefined;
-    const known = this.#jobs.get(job)?.[group]?.sessions.get(session);
+    const known = this.#groupsOf(job)?.[group]?.sessions.get(session);
     if (known === undefined) return undefined;
     return sequence < known.floor ? "stale" : known.versions.get(sequence);
   }

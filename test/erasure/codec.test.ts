@@ -1,22 +1,11 @@
-import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { checkCode, chunkBytes, createStripeCodec, strideFor } from "../../src/erasure/codec.ts";
 import { slice, unslice } from "../../src/erasure/reference.ts";
 import { repairDefaults } from "../../src/erasure/repair-patterns.ts";
 import { MayflyError } from "../../src/errors.ts";
+import { isalVectors } from "./isal-vectors.ts";
 import { isAsExpected, lossPatterns, placeStripe, smallCodes } from "./stripe-fixture.ts";
-
-interface IsalVector {
-  readonly d: number;
-  readonly p: number;
-  readonly data: readonly string[];
-  readonly parity: readonly string[];
-}
-
-const vectors = JSON.parse(
-  readFileSync(new URL("../vectors/reed-solomon-isal.json", import.meta.url), "utf8"),
-) as IsalVector[];
 
 const memory = new WebAssembly.Memory({ initial: 2, maximum: 2 });
 const code = (d: number, p: number): string => `${d}+${p}`;
@@ -27,21 +16,24 @@ const specialized = { specializeAfterBytes: 0, warmBytes: 0 };
 const generic = { specializeAfterBytes: Number.POSITIVE_INFINITY };
 
 describe("ISA-L", () => {
-  test.each(vectors.map((v) => [code(v.d, v.p), v] as const))("%s: parity equals ISA-L's, sliced", (_, v) => {
-    const shardBytes = v.data[0]!.length / 2;
-    const stride = strideFor(shardBytes);
-    const bytes = new Uint8Array(memory.buffer);
-    v.data.forEach((hex, i) => {
-      bytes.set(slice(Buffer.from(hex, "hex")), i * stride);
-    });
-    createStripeCodec(v.d, v.p, memory).encode(0, stride, shardBytes);
-    const parity = v.parity.map((_, k) =>
-      Buffer.from(unslice(bytes.subarray((v.d + k) * stride, (v.d + k) * stride + shardBytes))).toString(
-        "hex",
-      ),
-    );
-    expect(parity).toEqual(v.parity);
-  });
+  test.each(isalVectors.map((v) => [code(v.d, v.p), v] as const))(
+    "%s: parity equals ISA-L's, sliced",
+    (_, v) => {
+      const shardBytes = v.data[0]!.length / 2;
+      const stride = strideFor(shardBytes);
+      const bytes = new Uint8Array(memory.buffer);
+      v.data.forEach((hex, i) => {
+        bytes.set(slice(Buffer.from(hex, "hex")), i * stride);
+      });
+      createStripeCodec(v.d, v.p, memory).encode(0, stride, shardBytes);
+      const parity = v.parity.map((_, k) =>
+        Buffer.from(unslice(bytes.subarray((v.d + k) * stride, (v.d + k) * stride + shardBytes))).toString(
+          "hex",
+        ),
+      );
+      expect(parity).toEqual(v.parity);
+    },
+  );
 });
 
 describe.each(smallCodes(10).map(({ d, p }) => [code(d, p), d, p] as const))("code %s", (_, d, p) => {

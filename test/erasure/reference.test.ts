@@ -1,24 +1,13 @@
-import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { encodeBitSliced, encodeByteWise, slice, unslice } from "../../src/erasure/reference.ts";
-
-interface IsalVector {
-  readonly d: number;
-  readonly p: number;
-  readonly data: readonly string[];
-  readonly parity: readonly string[];
-}
-
-const vectors = JSON.parse(
-  readFileSync(new URL("../vectors/reed-solomon-isal.json", import.meta.url), "utf8"),
-) as IsalVector[];
+import { isalVectors } from "./isal-vectors.ts";
 
 const chunks = fc
   .integer({ min: 0, max: 3 })
   .chain((n) => fc.uint8Array({ minLength: 128 * n, maxLength: 128 * n }));
 
-test.each(vectors.map((v) => [`${v.d}+${v.p}`, v] as const))("%s gives ISA-L's parity", (_, vector) => {
+test.each(isalVectors.map((v) => [`${v.d}+${v.p}`, v] as const))("%s gives ISA-L's parity", (_, vector) => {
   const data = vector.data.map((hex) => Buffer.from(hex, "hex"));
   const parity = encodeByteWise(data, vector.p);
   expect(parity.map((shard) => Buffer.from(shard).toString("hex"))).toEqual(vector.parity);

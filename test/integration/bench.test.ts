@@ -1,5 +1,5 @@
 /** The benchmark's own processes: they end with it, and the kv scenario measures what it says. */
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { expect, onTestFinished, test } from "vitest";
 import { findProgram, spawnPinned } from "../../bench/harness/processes.ts";
@@ -36,6 +36,9 @@ const kvModule = async () =>
 
 const scale: KvScale = { nodeMemoryBytes: 64 * 2 ** 20, warmMs: 10, fleetWarmMs: 10 };
 
+const childrenCount = (): number =>
+  readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, "utf8").split(" ").filter(Boolean).length;
+
 /** Temporary folders of peers. */
 const leftovers = (): string[] => readdirSync(tmpdir()).filter((name) => /^mayfly-(?:redis|s3)-/.test(name));
 
@@ -64,7 +67,10 @@ test("the kv scenario that is told to stop says so, and has ended what it starte
   const stop = new AbortController();
   const options = { rounds: 1000, only: "put 1KiB x1", signal: stop.signal, log: () => undefined };
   const running = benchKv(options, scale);
-  setTimeout(() => stop.abort(new Error("enough")), 1500);
+  running.catch(() => undefined);
+  await until("its six nodes run", () => childrenCount() >= 6);
+  stop.abort(new Error("enough"));
   await expect(running).rejects.toThrow("enough");
+  expect(childrenCount()).toBe(0);
   expect(leftovers()).toEqual(before);
 });

@@ -1,17 +1,7 @@
-import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { loadIsaL } from "../../../bench/peers/isa-l.ts";
+import { isalVectors } from "../../erasure/isal-vectors.ts";
 
-interface IsalVector {
-  readonly d: number;
-  readonly p: number;
-  readonly data: readonly string[];
-  readonly parity: readonly string[];
-}
-
-const vectors = JSON.parse(
-  readFileSync(new URL("../../vectors/reed-solomon-isal.json", import.meta.url), "utf8"),
-) as IsalVector[];
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 const isaL = await loadIsaL();
 
@@ -21,7 +11,9 @@ test.runIf("absent" in isaL)("without the library it says what to type", () => {
 
 test
   .skipIf("absent" in isaL)
-  .each(vectors.filter(({ d, p }) => p <= d).map((vector) => [`${vector.d}+${vector.p}`, vector] as const))(
+  .each(
+    isalVectors.filter(({ d, p }) => p <= d).map((vector) => [`${vector.d}+${vector.p}`, vector] as const),
+  )(
   "%s: it is called rightly: its parity is ISA-L's, and what is lost comes back",
   (_, { d, p, data, parity }) => {
     if ("absent" in isaL) throw new Error("not here");
