@@ -5,7 +5,7 @@
 import { ControllerClient } from "../client/controller-client.ts";
 import { formatEpoch } from "../src/placement/epoch.ts";
 import { decodeMap } from "../src/placement/map-codec.ts";
-import type { HeartbeatRequest, RegisterNodeReply } from "../src/wire/control-api.ts";
+import { type HeartbeatRequest, idleHeartbeat, type RegisterNodeReply } from "../src/wire/control-api.ts";
 import type { HttpLoad, HttpLoadResult, HttpStep } from "./drivers/http-load.ts";
 import { runDriver } from "./drivers/run-driver.ts";
 import { type Contender, measureCase } from "./harness/compare.ts";
@@ -127,8 +127,8 @@ async function populate(url: string): Promise<Subjects> {
     if (map === undefined) throw new Error("the controller has no map");
     const epoch = formatEpoch(decodeMap(map).epoch);
     const beat = (jobsVersion: number): HeartbeatRequest => ({
-      ...{ epoch, jobsVersion, limitBytes: nodeMemoryBytes, usedBytes: 100 * mebibyte },
-      ...{ activeJobs: [], jobBytes: [], eventLoopUtilization: 0.5 },
+      ...{ ...idleHeartbeat, epoch, jobsVersion, limitBytes: nodeMemoryBytes },
+      ...{ usedBytes: 100 * mebibyte, eventLoopUtilization: 0.5 },
     });
     for (const { nodeId, fleetToken } of registered) await controller.heartbeat(nodeId, beat(0), fleetToken);
     const { job, token } = await controller.createJob({ name: "bench-controller" });

@@ -14,7 +14,12 @@ import { formatEpoch } from "../src/placement/epoch.ts";
 import { encodeMap } from "../src/placement/map-codec.ts";
 import type { FleetMap } from "../src/placement/types.ts";
 import { effectsBatch } from "../src/wire/cell.ts";
-import type { HeartbeatReply, HeartbeatRequest, JobTable } from "../src/wire/control-api.ts";
+import {
+  type HeartbeatReply,
+  type HeartbeatRequest,
+  idleHeartbeat,
+  type JobTable,
+} from "../src/wire/control-api.ts";
 import { BackupCells } from "./cells/backup-cells.ts";
 import { CellWaits } from "./cells/cell-waits.ts";
 import { PrimaryCells } from "./cells/primary-cells.ts";
@@ -304,6 +309,7 @@ class Node implements CacheNode {
     const since = performance.eventLoopUtilization(utilization, this.#utilization);
     this.#utilization = utilization;
     return {
+      ...idleHeartbeat,
       epoch: formatEpoch(view.epoch),
       jobsVersion: jobs.version,
       limitBytes: memory.limitBytes,

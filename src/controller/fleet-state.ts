@@ -6,7 +6,7 @@ import { type JobNumber, jobNumber, type NodeId, nodeId } from "../ids.ts";
 import { groupCount } from "../placement/groups.ts";
 import { dropDead, planRows } from "../placement/plan-rows.ts";
 import type { ZonePolicy } from "../placement/row-table.ts";
-import type { Address, Code, FleetMap, NodeEntry } from "../placement/types.ts";
+import { type Address, type Code, emptyRow, type FleetMap, type NodeEntry } from "../placement/types.ts";
 import type { JobHints } from "../wire/control-api.ts";
 
 export interface Job {
@@ -48,7 +48,7 @@ export const endedJobsMax = 100;
 export const fullWeight = 100;
 
 export function emptyFleet(backups: number): FleetState {
-  const rows = Array.from({ length: groupCount }, () => ({ generation: 0, nodes: [] }));
+  const rows = Array.from({ length: groupCount }, () => emptyRow);
   const map: FleetMap = { epoch: { term: 0, n: 0 }, nodes: [], rows, backups };
   return { formed: false, map, highestNode: 0, highestJob: 0, jobs: [], ended: [] };
 }
@@ -106,7 +106,8 @@ export function layRows(state: FleetState, zonePolicy: ZonePolicy): FleetState {
   const nodes = activeNodes(state).map(({ id, zone }) => ({ id, zone, weight: 1 }));
   const { rows, backups } = state.map;
   const planned = planRows({ nodes, rows, backups, zonePolicy });
-  return { ...withRows(state, planned), formed: true };
+  const born = planned.map((row, group) => (row === rows[group] ? row : { ...row, born: row.generation }));
+  return { ...withRows(state, born), formed: true };
 }
 
 /** Takes dead backups out of their rows. */

@@ -50,6 +50,8 @@ export const hintsSchema = Type.Object(
   closed,
 );
 
+/** Items of a heartbeat about rows and nodes: one for each pair at most. */
+const heartbeatItemsMax = 16_384;
 /** Items of a heartbeat: jobs alive plus some that ended a moment ago. */
 const heartbeatJobsMax = 20_000;
 
@@ -74,6 +76,16 @@ export const registerNodeReply = Type.Object({
   jobs: jobTable,
 });
 
+const relocationReport = Type.Object({
+  objects: number,
+  bytes,
+  atRisk: number,
+  movedObjects: number,
+  movedBytes: bytes,
+  lostObjects: number,
+  byNode: Type.Array(Type.Tuple([id, number]), { maxItems: heartbeatItemsMax }),
+});
+
 export const heartbeatRequest = Type.Object({
   epoch: Type.String({ pattern: "^\\d{1,10}\\.\\d{1,10}$" }),
   jobsVersion: number,
@@ -83,11 +95,19 @@ export const heartbeatRequest = Type.Object({
   jobBytes: Type.Array(Type.Object({ job: id, bytes }), { maxItems: heartbeatJobsMax }),
   // Not bounded above: a clock that jumps must not cost a node its heartbeat.
   eventLoopUtilization: Type.Number({ minimum: 0 }),
+  networkBytesPerSecond: Type.Number({ minimum: 0 }),
+  waitingWriters: number,
+  ready: Type.Array(Type.Tuple([number, number, id]), { maxItems: heartbeatItemsMax }),
+  unfit: Type.Array(Type.Tuple([number, number]), { maxItems: heartbeatItemsMax }),
+  rowsPending: number,
+  unreachable: Type.Array(id, { maxItems: heartbeatItemsMax }),
+  relocation: relocationReport,
 });
 
 export const heartbeatReply = Type.Object({
   map: Type.Optional(Type.String({ description: "the encoded fleet map in base64, if the node's is old" })),
   jobs: Type.Optional(jobTable),
+  drained: Type.Optional(Type.Boolean()),
 });
 
 export const createJobRequest = Type.Object(

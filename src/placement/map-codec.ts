@@ -2,7 +2,7 @@
  * The map on the wire: a few kilobytes, so that any node can hand it on with any reply.
  *
  *     0  magic    4 bytes  "MFMP"
- *     4  version  u8       1
+ *     4  version  u8       2
  *     5  term, n, backups  3 varints
  *        nodes    varint   how many; then for each, in ascending order of id:
  *                 varint   id minus the id before it (minus 0 for the first)
@@ -11,13 +11,17 @@
  *                 u8       state: 0 active, 1 draining, 2 dead
  *                 u8       weight
  *                 u8       length of zone, then its UTF-8
- *        runs of rows, until there are 1,024:
+ *        rows     varint   how many, 1 .. 1,024
+ *        runs of rows, until there are as many:
  *                 varint   how many rows the run has, at least 1
  *                 varint   the generation of all of them
- *                 varint   how many nodes each of them has, 0 .. 16
- *                 varints  positions in the node list, row after row, primary first
+ *                 varint   that generation minus the one in which they were born
+ *                 varint   the highest job that may have lost something in them
+ *                 u8, u8   how many full members and how many joining nodes each of them has, together 0 .. 16
+ *                 varints  positions in the node list, row after row: full members, primary first, then the joining
  *
- * Varints are unsigned LEB128 below 2^32. Fresh rows of one generation are one run: 3 bytes a row with two backups.
+ * Varints are unsigned LEB128 below 2^32. Fresh rows of one generation are one run: 3 bytes a row with two backups. A fleet
+ * has 1,024 rows; simulations have fewer.
  */
 import { MayflyError } from "../errors.ts";
 import { type NodeId, nodeId } from "../ids.ts";
@@ -34,12 +38,12 @@ export const rowNodesMax = 16;
 export const mapBytesMax = 4 * 1024 * 1024;
 
 const magic = Uint8Array.from([0x4d, 0x46, 0x4d, 0x50]);
-const version = 1;
+const version = 2;
 const states: readonly NodeState[] = ["active", "draining", "dead"];
 
 /** @throws RangeError for a map outside the limits, or whose rows name a node that it does not list. */
 export function encodeMap(map: FleetMap): Uint8Array {
-  if (map.rows.length !== groupCount)
+  if (map.rows.length < 1 || map.rows.length > groupCount)
     throw new RangeError(`a map has ${groupCount} rows, not ${map.rows.length}`);
   if (map.nodes.length > nodesMax) throw new RangeError(`a map has at most ${nodesMax} nodes`);
   if (map.backups >= rowNodesMax) throw new RangeError(`a row has at most ${rowNodesMax} nodes`);
@@ -57,38 +61,45 @@ export function encodeMap(map: FleetMap): Uint8Array {
     positionOf.set(node.id, positionOf.size);
     previousId = node.id;
   }
-  for (let start = 0; start < groupCount; ) {
+  const position = (group: number, id: NodeId): number => {
+    const at = positionOf.get(id);
+    if (at === undefined) throw new RangeError(`row ${group} names node ${id}, which the map lacks`);
+    return at;
+  };
+  out.varint(map.rows.length);
+  for (let start = 0; start < map.rows.length; ) {
     const end = endOfRun(map.rows, start);
-    const { generation, nodes } = map.rows[start]!;
-    if (nodes.length > rowNodesMax) throw new RangeError(`a row has at most ${rowNodesMax} nodes`);
+    const { generation, born, lostJobs, nodes, joining } = map.rows[start]!;
+    if (nodes.length + joining.length > rowNodesMax)
+      throw new RangeError(`a row has at most ${rowNodesMax} nodes`);
     out
       .varint(end - start)
       .varint(generation)
-      .varint(nodes.length);
+      .varint(generation - born)
+      .varint(lostJobs)
+      .u8(nodes.length)
+      .u8(joining.length);
     for (let group = start; group < end; group++) {
-      for (const id of map.rows[group]!.nodes) {
-        const position = positionOf.get(id);
-        if (position === undefined)
-          throw new RangeError(`row ${group} names node ${id}, which the map lacks`);
-        out.varint(position);
-      }
+      const row = map.rows[group]!;
+      for (const id of row.nodes) out.varint(position(group, id));
+      for (const id of row.joining) out.varint(position(group, id));
     }
     start = end;
   }
   return out.finish();
 }
 
-/** The first row after `start` that differs in generation or in its number of nodes. */
+/** The first row after `start` that differs in more than which nodes it names. */
 function endOfRun(rows: readonly Row[], start: number): number {
   const first = rows[start]!;
+  const alike = (row: Row): boolean =>
+    row.generation === first.generation &&
+    row.born === first.born &&
+    row.lostJobs === first.lostJobs &&
+    row.nodes.length === first.nodes.length &&
+    row.joining.length === first.joining.length;
   let end = start + 1;
-  while (
-    end < rows.length &&
-    rows[end]!.generation === first.generation &&
-    rows[end]!.nodes.length === first.nodes.length
-  ) {
-    end++;
-  }
+  while (end < rows.length && alike(rows[end]!)) end++;
   return end;
 }
 
@@ -140,12 +151,18 @@ function readNodes(from: ByteReader): NodeEntry[] {
 }
 
 function readRows(from: ByteReader, nodes: readonly NodeEntry[]): Row[] {
+  const count = from.varint(groupCount, "the number of rows");
+  if (count === 0) throw new MalformedBytes("a map without rows");
   const rows: Row[] = [];
-  while (rows.length < groupCount) {
-    const runRows = from.varint(groupCount - rows.length, "the length of a run of rows");
+  while (rows.length < count) {
+    const runRows = from.varint(count - rows.length, "the length of a run of rows");
     if (runRows === 0) throw new MalformedBytes("a run of rows is empty");
     const generation = from.varint(2 ** 32 - 1, "a generation");
-    const members = from.varint(Math.min(rowNodesMax, nodes.length), "the number of nodes of a row");
+    const born = generation - from.varint(generation, "the generation of birth");
+    const lostJobs = from.varint(2 ** 32 - 1, "the highest job with losses");
+    const full = from.u8("the number of full members of a row");
+    const members = full + from.u8("the number of joining nodes of a row");
+    if (members > Math.min(rowNodesMax, nodes.length)) throw new MalformedBytes(`a row of ${members} nodes`);
     for (let i = 0; i < runRows; i++) {
       const ids: NodeId[] = [];
       for (let j = 0; j < members; j++) {
@@ -153,7 +170,7 @@ function readRows(from: ByteReader, nodes: readonly NodeEntry[]): Row[] {
         if (ids.includes(id)) throw new MalformedBytes(`row ${rows.length} names node ${id} twice`);
         ids.push(id);
       }
-      rows.push({ generation, nodes: ids });
+      rows.push({ generation, nodes: ids.slice(0, full), joining: ids.slice(full), born, lostJobs });
     }
   }
   return rows;

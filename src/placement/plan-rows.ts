@@ -55,7 +55,7 @@ export function planRows(input: RowPlanInput): Row[] {
   return input.rows.map((row, group) => {
     const ids = table.rows[group]!.map((index) => nodes[index]!.id);
     const same = ids.length === row.nodes.length && ids.every((id, i) => id === row.nodes[i]);
-    return same ? row : { generation: row.generation + 1, nodes: ids };
+    return same ? row : { ...row, generation: row.generation + 1, nodes: ids };
   });
 }
 
@@ -67,7 +67,7 @@ export function dropDead(rows: readonly Row[], dead: ReadonlySet<NodeId>): Row[]
   return rows.map((row) => {
     const primary = row.nodes[0];
     if (primary === undefined || dead.has(primary) || !row.nodes.some((id) => dead.has(id))) return row;
-    return { generation: row.generation + 1, nodes: row.nodes.filter((id) => !dead.has(id)) };
+    return { ...row, generation: row.generation + 1, nodes: row.nodes.filter((id) => !dead.has(id)) };
   });
 }
 

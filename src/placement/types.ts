@@ -26,8 +26,18 @@ export interface NodeEntry {
 /** The ordered distinct nodes of one group: `nodes[0]` is the primary. Every change is a new generation. */
 export interface Row {
   readonly generation: number;
+  /** Full members: each has all that was ever acknowledged, and nothing is acknowledged without each of them. */
   readonly nodes: readonly NodeId[];
+  /** Being filled by the primary; they may not be promoted. */
+  readonly joining: readonly NodeId[];
+  /** The generation in which the row last began empty: what a node has of an earlier one is void. */
+  readonly born: number;
+  /** Jobs up to this number may have lost what they had here: nothing at a key of theirs means lost, not never written. */
+  readonly lostJobs: number;
 }
+
+/** A row of a fleet that has none yet. */
+export const emptyRow: Row = { generation: 0, nodes: [], joining: [], born: 0, lostJobs: 0 };
 
 export interface FleetMap {
   readonly epoch: Epoch;

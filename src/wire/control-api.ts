@@ -39,6 +39,58 @@ export interface HeartbeatRequest {
   readonly jobBytes: readonly { readonly job: number; readonly bytes: number }[];
   /** 0 .. 1 since the last heartbeat. */
   readonly eventLoopUtilization: number;
+  /** Received and sent, since the last heartbeat. */
+  readonly networkBytesPerSecond: number;
+  /** Writes that were sent away for want of memory since the last heartbeat. */
+  readonly waitingWriters: number;
+  /** `[group, generation, node]`: of the row that this node leads in that generation, the joining node has everything, and nothing is acknowledged without it any more. */
+  readonly ready: readonly (readonly [number, number, number])[];
+  /** `[group, generation]`: rows that this node should lead and cannot, since it never had all of them. */
+  readonly unfit: readonly (readonly [number, number])[];
+  /** Rows that this node leads by its map and that do not serve yet. */
+  readonly rowsPending: number;
+  /** Nodes that this one, or a client that told it so, cannot reach. */
+  readonly unreachable: readonly number[];
+  readonly relocation: RelocationReport;
+}
+
+/** The heartbeat of a node that has nothing and does nothing, but for who it is and what it knows. */
+export const idleHeartbeat: Omit<HeartbeatRequest, "epoch" | "jobsVersion" | "limitBytes"> = {
+  usedBytes: 0,
+  activeJobs: [],
+  jobBytes: [],
+  eventLoopUtilization: 0,
+  networkBytesPerSecond: 0,
+  waitingWriters: 0,
+  ready: [],
+  unfit: [],
+  rowsPending: 0,
+  unreachable: [],
+  relocation: {
+    objects: 0,
+    bytes: 0,
+    atRisk: 0,
+    movedObjects: 0,
+    movedBytes: 0,
+    lostObjects: 0,
+    byNode: [],
+  },
+};
+
+/** What a primary still has to move away from nodes that are dead or draining, in the rows it leads. */
+export interface RelocationReport {
+  /** Objects with shards there, and the bytes of those shards. */
+  readonly objects: number;
+  readonly bytes: number;
+  /** Objects that one more lost node could make unreadable. */
+  readonly atRisk: number;
+  /** Since the node began. */
+  readonly movedObjects: number;
+  readonly movedBytes: number;
+  /** Objects that were lost: fewer than `d` shards of some stripe are left. */
+  readonly lostObjects: number;
+  /** `[node, objects]`: how many of `objects` have shards on that node. */
+  readonly byNode: readonly (readonly [number, number])[];
 }
 
 export interface HeartbeatReply {
@@ -46,6 +98,8 @@ export interface HeartbeatReply {
   readonly map?: string;
   /** Present when the node's jobsVersion is old. */
   readonly jobs?: JobTable;
+  /** The node is drained: nothing needs it any more, and its process may end with success. */
+  readonly drained?: boolean;
 }
 
 /** The jobs alive. A number that is at most `highest` and not listed has ended; a higher one is too new to be listed. */

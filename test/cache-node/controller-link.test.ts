@@ -2,7 +2,7 @@ import http from "node:http";
 import { expect, onTestFinished, test } from "vitest";
 import { ControllerLink, type ControllerLinkOptions } from "../../cache-node/controller-link.ts";
 import { ControllerClient } from "../../client/controller-client.ts";
-import type { HeartbeatReply, RegisterNodeReply } from "../../src/wire/control-api.ts";
+import { type HeartbeatReply, idleHeartbeat, type RegisterNodeReply } from "../../src/wire/control-api.ts";
 import { FakeClock } from "../controller/fake-clock.ts";
 import { until } from "../support/until.ts";
 
@@ -49,8 +49,7 @@ function createLink(url: string, options: Partial<ControllerLinkOptions> = {}) {
   const link = new ControllerLink({
     ...{ clock, controller },
     heartbeat: () => ({
-      ...{ epoch: state.epoch, jobsVersion: 0, limitBytes: 1, usedBytes: 0 },
-      ...{ activeJobs: [], jobBytes: [], eventLoopUtilization: 0 },
+      ...{ ...idleHeartbeat, epoch: state.epoch, jobsVersion: 0, limitBytes: 1 },
     }),
     onReply: (reply) => replies.push(reply),
     onDeclaredDead: () => {

@@ -6,13 +6,14 @@ import type { ControllerOptions } from "../../src/controller/options.ts";
 import { formatEpoch } from "../../src/placement/epoch.ts";
 import { decodeMap } from "../../src/placement/map-codec.ts";
 import type { FleetMap } from "../../src/placement/types.ts";
-import type {
-  CreateJobReply,
-  CreateJobRequest,
-  HeartbeatReply,
-  HeartbeatRequest,
-  JobTable,
-  RegisterNodeReply,
+import {
+  type CreateJobReply,
+  type CreateJobRequest,
+  type HeartbeatReply,
+  type HeartbeatRequest,
+  idleHeartbeat,
+  type JobTable,
+  type RegisterNodeReply,
 } from "../../src/wire/control-api.ts";
 import { FakeClock } from "./fake-clock.ts";
 
@@ -112,9 +113,7 @@ export class TestNode {
       epoch: formatEpoch(this.map.epoch),
       jobsVersion: this.jobs.version,
       limitBytes: 1_000_000,
-      usedBytes: 0,
-      activeJobs: [],
-      jobBytes: [],
+      ...idleHeartbeat,
       eventLoopUtilization: 0.25,
       ...this.load,
     };

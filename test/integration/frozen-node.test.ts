@@ -1,6 +1,7 @@
 /** A node that stands still (SIGSTOP) answers nothing and closes nothing: others must not wait for it for long. */
 import { expect, test } from "vitest";
 import type { NodeId } from "../../src/ids.ts";
+import { idleHeartbeat } from "../../src/wire/control-api.ts";
 import { startFleet } from "../support/fleet.ts";
 import { until } from "../support/until.ts";
 import { keysWhere, readBack, type Written, write } from "../support/written-keys.ts";
@@ -75,7 +76,7 @@ test("a frozen node that was declared dead ends when it goes on, and its id is n
   fleet.signal(victim, "SIGCONT");
   await fleet.ended(victim);
   const { epoch } = status;
-  const load = { limitBytes: 1, usedBytes: 0, activeJobs: [], jobBytes: [], eventLoopUtilization: 0 };
+  const load = { ...idleHeartbeat, limitBytes: 1 };
   await expect(fleet.controller.heartbeat(victim, { epoch, jobsVersion: 0, ...load })).rejects.toMatchObject({
     code: "NODE_UNKNOWN",
   });

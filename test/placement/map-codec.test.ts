@@ -6,9 +6,15 @@ import { nodeId } from "../../src/ids.ts";
 import { groupCount } from "../../src/placement/groups.ts";
 import { decodeMap, encodeMap, mapBytesMax } from "../../src/placement/map-codec.ts";
 import { planRows } from "../../src/placement/plan-rows.ts";
-import type { FleetMap, NodeEntry, NodeState, Row } from "../../src/placement/types.ts";
+import {
+  emptyRow,
+  type FleetMap,
+  type NodeEntry,
+  type NodeState,
+  type Row,
+} from "../../src/placement/types.ts";
 
-const emptyRows: readonly Row[] = Array.from({ length: groupCount }, () => ({ generation: 0, nodes: [] }));
+const emptyRows: readonly Row[] = Array.from({ length: groupCount }, () => emptyRow);
 
 function fleetOf(count: number): FleetMap {
   const nodes: NodeEntry[] = Array.from({ length: count }, (_, i) => ({
@@ -42,9 +48,12 @@ function anyMap(seed: number): FleetMap {
   const rows = emptyRows.map(() => {
     const start = upTo(nodes.length);
     const length = Math.min(upTo(4), nodes.length - start);
+    const generation = upTo(2) === 0 ? 1 : upTo(2 ** 32);
+    const ids = nodes.slice(start, start + length).map((node) => node.id);
+    const full = upTo(length + 1);
     return {
-      generation: upTo(2) === 0 ? 1 : upTo(2 ** 32),
-      nodes: nodes.slice(start, start + length).map((node) => node.id),
+      ...{ generation, nodes: ids.slice(0, full), joining: ids.slice(full) },
+      ...{ born: upTo(3) === 0 ? upTo(generation + 1) : generation, lostJobs: upTo(4) },
     };
   });
   return { epoch: { term: upTo(2 ** 32), n: upTo(2 ** 32) }, nodes, rows, backups: upTo(16) };
@@ -95,12 +104,15 @@ test("damaged bytes are a map or a PROTOCOL error, never another failure", () =>
 });
 
 test("lengths are refused before memory is spent on them", () => {
-  const head = [0x4d, 0x46, 0x4d, 0x50, 1, 1, 1, 2];
+  const head = [0x4d, 0x46, 0x4d, 0x50, 2, 1, 1, 2];
   const decode = (...rest: number[]) => decodeMap(Uint8Array.from([...head, ...rest]));
   expect(() => decode(0xff, 0xff, 0x7f)).toThrow(/the number of nodes is above 4096/);
-  expect(() => decode(0, 0xff, 0xff, 0xff, 0xff, 0x0f)).toThrow(/run of rows is above 1024/);
-  expect(() => decode(0, 1, 0x80, 0x80, 0x80, 0x80, 0x80)).toThrow(/more than 5 bytes|above/);
-  expect(() => decode(0, 1, 1, 1)).toThrow(/number of nodes of a row is above 0/);
+  expect(() => decode(0, 0xff, 0xff, 0xff, 0xff, 0x0f)).toThrow(/number of rows is above 1024/);
+  expect(() => decode(0, 0)).toThrow(/without rows/);
+  expect(() => decode(0, 1, 2)).toThrow(/run of rows is above 1/);
+  expect(() => decode(0, 1, 1, 0x80, 0x80, 0x80, 0x80, 0x80)).toThrow(/more than 5 bytes|above/);
+  expect(() => decode(0, 1, 1, 1, 2)).toThrow(/generation of birth is above 1/);
+  expect(() => decode(0, 1, 1, 1, 0, 0, 1, 0)).toThrow(/a row of 1 nodes/);
   expect(() => decodeMap(new Uint8Array(mapBytesMax + 1))).toThrow(/above/);
 });
 
@@ -113,8 +125,8 @@ test("a row that names a node twice is refused", () => {
 
 test("a map outside the limits is not encoded", () => {
   const map = fleetOf(3);
-  const stranger: Row = { generation: 1, nodes: [nodeId(99)] };
-  expect(() => encodeMap({ ...map, rows: map.rows.slice(1) })).toThrow(RangeError);
+  const stranger: Row = { ...emptyRow, generation: 1, nodes: [nodeId(99)] };
+  expect(() => encodeMap({ ...map, rows: [] })).toThrow(RangeError);
   expect(() => encodeMap({ ...map, rows: [stranger, ...map.rows.slice(1)] })).toThrow(/names node 99/);
   expect(() => encodeMap({ ...map, nodes: map.nodes.toReversed() })).toThrow(/ascending/);
 });

@@ -4,10 +4,10 @@ import { expect, test } from "vitest";
 import { type NodeId, nodeId } from "../../src/ids.ts";
 import { groupCount } from "../../src/placement/groups.ts";
 import { dropDead, planRows, type RowNode } from "../../src/placement/plan-rows.ts";
-import type { Row } from "../../src/placement/types.ts";
+import { emptyRow, type Row } from "../../src/placement/types.ts";
 import { playRowScenario } from "./row-scenario.ts";
 
-const emptyRows: readonly Row[] = Array.from({ length: groupCount }, () => ({ generation: 0, nodes: [] }));
+const emptyRows: readonly Row[] = Array.from({ length: groupCount }, () => emptyRow);
 
 const equalNodes = (count: number, zones = 1): RowNode[] =>
   Array.from({ length: count }, (_, i) => ({ id: nodeId(i + 1), weight: 100, zone: `zone-${i % zones}` }));
@@ -175,19 +175,19 @@ test("every node helps to rebuild every other one", () => {
 test("dropDead takes dead backups out and leaves rows of dead primaries alone", () => {
   const ids = (...numbers: number[]): NodeId[] => numbers.map(nodeId);
   const rows: Row[] = [
-    { generation: 5, nodes: ids(1, 2, 3) },
-    { generation: 6, nodes: ids(2, 1, 3) },
-    { generation: 7, nodes: ids(1, 3, 4) },
-    { generation: 8, nodes: ids(2, 4, 3) },
-    { generation: 0, nodes: [] },
+    { ...emptyRow, generation: 5, nodes: ids(1, 2, 3) },
+    { ...emptyRow, generation: 6, nodes: ids(2, 1, 3) },
+    { ...emptyRow, generation: 7, nodes: ids(1, 3, 4) },
+    { ...emptyRow, generation: 8, nodes: ids(2, 4, 3) },
+    emptyRow,
   ];
   const after = dropDead(rows, new Set(ids(2, 4)));
   expect(after).toEqual([
-    { generation: 6, nodes: ids(1, 3) },
-    { generation: 6, nodes: ids(2, 1, 3) },
-    { generation: 8, nodes: ids(1, 3) },
-    { generation: 8, nodes: ids(2, 4, 3) },
-    { generation: 0, nodes: [] },
+    { ...emptyRow, generation: 6, nodes: ids(1, 3) },
+    { ...emptyRow, generation: 6, nodes: ids(2, 1, 3) },
+    { ...emptyRow, generation: 8, nodes: ids(1, 3) },
+    { ...emptyRow, generation: 8, nodes: ids(2, 4, 3) },
+    emptyRow,
   ]);
   expect(after[1]).toBe(rows[1]);
 });

@@ -1,7 +1,7 @@
 /** Plays a text scenario of row planning: see test/golden/rows-*.txt. Ten rows, so that they fit a line. */
 import { type NodeId, nodeId } from "../../src/ids.ts";
 import { dropDead, planRows, type RowNode } from "../../src/placement/plan-rows.ts";
-import type { Row } from "../../src/placement/types.ts";
+import { emptyRow, type Row } from "../../src/placement/types.ts";
 
 const rowCount = 10;
 
@@ -11,7 +11,7 @@ const rowCount = 10;
  * their generation where it changed, and the number of places that moved.
  */
 export function playRowScenario(scenario: string): string {
-  let rows: Row[] = Array.from({ length: rowCount }, () => ({ generation: 0, nodes: [] }));
+  let rows: Row[] = Array.from({ length: rowCount }, () => emptyRow);
   const lines: string[] = [];
   for (const line of scenario.split("\n").filter((text) => text !== "" && !text.startsWith("#"))) {
     const [verb, ...words] = line.split(" ");

@@ -11,7 +11,7 @@ import { createNodeMemory } from "../../../cache-node/store/node-memory.ts";
 import { MayflyError } from "../../../src/errors.ts";
 import { jobNumber, type NodeId, nodeId } from "../../../src/ids.ts";
 import { groupOf } from "../../../src/placement/groups.ts";
-import type { FleetMap, NodeState } from "../../../src/placement/types.ts";
+import { emptyRow, type FleetMap, type NodeState } from "../../../src/placement/types.ts";
 import { decodeEffects, type Effect, effectsBatch } from "../../../src/wire/cell.ts";
 import type { Ref } from "../../../src/wire/ref.ts";
 import { formatVersion } from "../../../src/wire/version.ts";
@@ -32,7 +32,10 @@ export function mapOf(
     ...{ id: nodeId(id), host: "127.0.0.1", port: 7000 + id, weight: 100, zone: "" },
     state: state(id),
   }));
-  const rows = Array.from({ length: 1024 }, () => ({ generation, nodes: row.map(nodeId) }));
+  const rows = Array.from({ length: 1024 }, () => ({
+    ...emptyRow,
+    ...{ generation, nodes: row.map(nodeId) },
+  }));
   return { epoch: { term: 1, n }, nodes, rows, backups: 2 };
 }
 

@@ -8,7 +8,7 @@ import { FleetView } from "../../../client/transport/fleet-view.ts";
 import { NodePool } from "../../../client/transport/node-pool.ts";
 import { seededRng, systemClock } from "../../../src/clock.ts";
 import { jobNumber, nodeId, objectId } from "../../../src/ids.ts";
-import type { FleetMap } from "../../../src/placement/types.ts";
+import { emptyRow, type FleetMap } from "../../../src/placement/types.ts";
 import { Ref } from "../../../src/wire/ref.ts";
 import { until } from "../../support/until.ts";
 import { anyBytes } from "../../support/written-keys.ts";
@@ -29,7 +29,7 @@ function contextOf(nodes: readonly ScriptedNode[]): ClientContext {
     nodes: nodes.map(({ address }, at) => ({
       ...{ id: nodeId(at + 1), ...address, state: "active", weight: 100, zone: "" },
     })),
-    rows: Array.from({ length: 1024 }, () => ({ generation: 1, nodes: [nodeId(1)] })),
+    rows: Array.from({ length: 1024 }, () => ({ ...emptyRow, generation: 1, nodes: [nodeId(1)] })),
     backups: 0,
   };
   view.adopt(map);

@@ -6,11 +6,11 @@ import { systemClock } from "../../../src/clock.ts";
 import { MayflyError } from "../../../src/errors.ts";
 import { nodeId } from "../../../src/ids.ts";
 import { encodeMap } from "../../../src/placement/map-codec.ts";
-import type { Address, FleetMap } from "../../../src/placement/types.ts";
+import { type Address, emptyRow, type FleetMap } from "../../../src/placement/types.ts";
 import { FakeClock } from "../../controller/fake-clock.ts";
 import { startScriptedNode } from "./scripted-node.ts";
 
-const rows = Array.from({ length: 1024 }, () => ({ generation: 0, nodes: [] }));
+const rows = Array.from({ length: 1024 }, () => emptyRow);
 
 function mapOf(n: number, addresses: readonly Address[] = [], dead: readonly number[] = []): FleetMap {
   const nodes = addresses.map((address, at) => ({

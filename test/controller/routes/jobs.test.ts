@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { decodeTicket } from "../../../src/placement/ticket.ts";
-import type { JobInfo, JobTable } from "../../../src/wire/control-api.ts";
+import { idleHeartbeat, type JobInfo, type JobTable } from "../../../src/wire/control-api.ts";
 import { live, startFleet } from "../test-fleet.ts";
 
 test("a job begins with the fleet's default code, and its ticket says all that a function needs", async () => {
@@ -174,13 +174,7 @@ test("a job does not begin on a fleet that never catches up", async () => {
     await fleet.clock.advance(500);
     await a.tryBeat({ epoch: `${epoch.term}.${epoch.n}` });
     await fleet.ok("POST", "/v1/nodes/2/heartbeat", {
-      epoch: "0.0",
-      jobsVersion: 0,
-      limitBytes: 1,
-      usedBytes: 0,
-      activeJobs: [],
-      jobBytes: [],
-      eventLoopUtilization: 0,
+      ...{ ...idleHeartbeat, epoch: "0.0", jobsVersion: 0, limitBytes: 1 },
     });
   }
   const answer = await creating;
