@@ -2,7 +2,7 @@
 import { formatCode } from "../placement/code.ts";
 import type { JobInfo, NodeStatus, StatusReply } from "../wire/control-api.ts";
 import { controllerOption, withController } from "./fleet-access.ts";
-import { formatBytes, formatDuration } from "./sizes.ts";
+import { formatBytes, formatDuration, formatRate } from "./sizes.ts";
 import { type Column, formatTable, printable } from "./table.ts";
 import { defineVerb } from "./verb.ts";
 
@@ -21,7 +21,7 @@ export const statusVerb = defineVerb({
 
 /** The lines of `mayfly status`. */
 export function describeStatus(url: string, status: StatusReply): string[] {
-  const { epoch, state, backups, nodes, jobs, rows, survives } = status;
+  const { epoch, state, backups, nodes, jobs, survives } = status;
   const alive = jobs.filter((job) => job.state !== "ended");
   return [
     `${state} at ${url}, epoch ${epoch}, ${backups} backups`,
@@ -32,9 +32,42 @@ export function describeStatus(url: string, status: StatusReply): string[] {
     "",
     ...(alive.length === 0 ? ["no jobs; begin one: mayfly job create"] : jobTable(alive)),
     "",
-    `rows: ${rows.full} of ${rows.total} full, ${rows.degraded} degraded, ${rows.withoutPrimary} without a primary`,
+    rowsLine(status),
+    ...relocationLines(status),
+    ...sizeLines(status),
     ...survives.map(printable),
   ];
+}
+
+function rowsLine({ rows }: StatusReply): string {
+  const { full, total, degraded, withoutPrimary, joining, pending } = rows;
+  const now = [
+    `${degraded} degraded`,
+    `${withoutPrimary} without a primary`,
+    ...(joining > 0 ? [`${joining} being copied`] : []),
+    ...(pending > 0 ? [`${pending} being taken over`] : []),
+  ];
+  return `rows: ${full} of ${total} full, ${now.join(", ")}`;
+}
+
+function relocationLines({ relocation }: StatusReply): string[] {
+  const { objects, bytes, atRisk, movedObjects, movedBytes, bytesPerSecond, etaMs } = relocation;
+  if (objects === 0 && movedObjects === 0) return [];
+  const moved = `${movedObjects} (${formatBytes(movedBytes)}) moved so far`;
+  if (objects === 0) return [`objects: none to move away from dead or draining nodes, ${moved}`];
+  const eta = etaMs === undefined ? "" : `, ${formatRate(bytesPerSecond)}, ETA ${formatDuration(etaMs)}`;
+  return [
+    `objects: ${objects} (${formatBytes(bytes)}) to move away from dead or draining nodes${eta}, ${atRisk} one failure ` +
+      `away from loss, ${moved}`,
+  ];
+}
+
+function sizeLines({ size, replacing }: StatusReply): string[] {
+  const { desired, active, starting, draining, reasons } = size;
+  const lines = replacing === 0 ? [] : [`restart: ${replacing} nodes still to be replaced`];
+  const now = `${active} active, ${starting} starting, ${draining} draining`;
+  if (desired > 0) lines.push(`size: ${desired} nodes wanted, ${now}`);
+  return [...lines, ...reasons.map((reason) => `size: ${printable(reason)}`)];
 }
 
 const nodeColumns: readonly Column[] = [
@@ -47,6 +80,8 @@ const nodeColumns: readonly Column[] = [
   { title: "LIMIT", align: "right" },
   { title: "FULL", align: "right" },
   { title: "BUSY", align: "right" },
+  { title: "ROWS", align: "right" },
+  { title: "TO MOVE", align: "right" },
   { title: "HEARD", align: "right" },
 ];
 
@@ -61,6 +96,8 @@ function nodeCells(node: NodeStatus): string[] {
     formatBytes(node.limitBytes),
     node.limitBytes === 0 ? "-" : percent(node.usedBytes / node.limitBytes),
     percent(node.eventLoopUtilization),
+    String(node.rows),
+    String(node.objectsLeft),
     `${formatDuration(node.heartbeatAgeMs)} ago`,
   ];
 }

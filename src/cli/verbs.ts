@@ -6,6 +6,9 @@ const loaders: Readonly<Record<string, () => Promise<Verb>>> = {
   controller: async () => (await import("./controller.ts")).controllerVerb,
   node: async () => (await import("./node.ts")).nodeVerb,
   status: async () => (await import("./status.ts")).statusVerb,
+  scale: async () => (await import("./scale.ts")).scaleVerb,
+  drain: async () => (await import("./drain.ts")).drainVerb,
+  restart: async () => (await import("./restart.ts")).restartVerb,
   "job create": async () => (await import("./job.ts")).jobCreateVerb,
   "job ls": async () => (await import("./job.ts")).jobLsVerb,
   "job ticket": async () => (await import("./job.ts")).jobTicketVerb,
@@ -16,6 +19,7 @@ const loaders: Readonly<Record<string, () => Promise<Verb>>> = {
   ls: async () => (await import("./ls.ts")).lsVerb,
   rm: async () => (await import("./rm.ts")).rmVerb,
   sort: async () => (await import("./sort.ts")).sortVerb,
+  replay: async () => (await import("./replay.ts")).replayVerb,
   bench: async () => (await import("./bench.ts")).benchVerb,
 };
 

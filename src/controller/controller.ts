@@ -1,17 +1,18 @@
 /** A controller: state, clockwork, HTTP and provisioner put together. */
-import type { Cancel } from "../clock.ts";
 import { MayflyError } from "../errors.ts";
+import { createScaler, type Scaler } from "./execute-scale.ts";
 import { type Fleet, openFleet } from "./fleet.ts";
-import type { FleetState } from "./fleet-state.ts";
+import { type FleetState, livingNodes } from "./fleet-state.ts";
 import { createHttpApp } from "./http-app.ts";
 import { type ControllerOptions, type ControllerSettings, resolveOptions } from "./options.ts";
-import type { Provisioner } from "./provisioners/provisioner.ts";
+import { observeEnds } from "./provisioners/observe-ends.ts";
+import type { ProvisionedNode, Provisioner } from "./provisioners/provisioner.ts";
 import { createStaticProvisioner } from "./provisioners/static.ts";
 import type { App, RouteContext } from "./routes/route-context.ts";
 import { openJournal } from "./state-store/journal.ts";
 import { createMemoryStore } from "./state-store/memory-store.ts";
 import type { StateStore } from "./state-store/state-store.ts";
-import { watchFleet } from "./watch-fleet.ts";
+import { type FleetWatch, watchFleet } from "./watch-fleet.ts";
 
 export interface Controller {
   /** Where it listens, like http://127.0.0.1:7400; known once `listen` has resolved. */
@@ -33,18 +34,19 @@ interface Running {
   readonly app: App;
   readonly url: string;
   readonly store: StateStore;
-  readonly stopWatching: Cancel;
+  readonly watch: FleetWatch;
+  readonly scaler: Scaler;
 }
 
 /**
  * A controller that does not listen yet.
  *
- * @param provisioner starts nodes when asked to; none by default
+ * @param startsNodes a provisioner; by default one for nodes that are started by hand
  * @throws MayflyError INVALID_ARGUMENT for options outside their limits.
  */
 export function createController(
   options: ControllerOptions = {},
-  provisioner: Provisioner = createStaticProvisioner(),
+  startsNodes: Provisioner = createStaticProvisioner(),
 ): Controller {
   const settings = resolveOptions(options);
   let fleet: Fleet | undefined;
@@ -58,8 +60,22 @@ export function createController(
       if (fleet === undefined) throw starting();
       return fleet;
     },
+    get scaler() {
+      if (running === undefined) throw starting();
+      return running.scaler;
+    },
     url: () => settings.advertiseUrl ?? mustRun().url,
   };
+  const provisioner = observeEnds(startsNodes, (node) => void probeEnded(node));
+
+  /** Several machines may have a process of that number: what listens there tells. */
+  async function probeEnded({ pid }: ProvisionedNode): Promise<void> {
+    if (fleet === undefined || running === undefined || pid === undefined) return;
+    const { state, vitals } = fleet;
+    for (const node of livingNodes(state)) {
+      if (vitals.node(node.id)?.pid === pid) await running.watch.prober.probe(node);
+    }
+  }
 
   return {
     provisioner,
@@ -77,7 +93,8 @@ export function createController(
       try {
         const store = options.store ?? (await openStore(options.stateDir));
         fleet = await openFleet(settings, store);
-        running = { app, url, store, stopWatching: watchFleet(fleet) };
+        const scaler = createScaler(fleet, provisioner, url);
+        running = { app, url, store, scaler, watch: watchFleet(fleet, () => scaler.look()) };
       } catch (thrown) {
         await app.close();
         throw thrown;
@@ -85,10 +102,13 @@ export function createController(
       return url;
     },
     async close() {
+      // Those that end now are not to be replaced.
+      running?.scaler.stop();
       await provisioner.stopAll();
       const closing = running;
       running = undefined;
-      closing?.stopWatching();
+      closing?.watch.stop();
+      fleet?.news.close();
       await closing?.app.close();
       fleet = undefined;
       if (options.store === undefined) await closing?.store.close();

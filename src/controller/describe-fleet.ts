@@ -1,6 +1,6 @@
 /** The fleet in plain words and numbers: what `mayfly status` prints. */
 import { formatCode } from "../placement/code.ts";
-import type { JobInfo, StatusReply } from "../wire/control-api.ts";
+import type { JobInfo, RelocationStatus, StatusReply } from "../wire/control-api.ts";
 import { activeNodes, type EndedJob, type FleetState, type Job } from "./fleet-state.ts";
 import type { Vitals } from "./vitals.ts";
 
@@ -23,7 +23,9 @@ export function jobInfo(job: Job | EndedJob, vitals: Vitals, nowMs: number): Job
   };
 }
 
-export function countRows(state: FleetState): StatusReply["rows"] {
+export type RowCounts = Pick<StatusReply["rows"], "total" | "full" | "degraded" | "withoutPrimary">;
+
+export function countRows(state: FleetState): RowCounts {
   const dead = new Set(state.map.nodes.filter((node) => node.state === "dead").map((node) => node.id));
   let full = 0;
   let withoutPrimary = 0;
@@ -36,9 +38,15 @@ export function countRows(state: FleetState): StatusReply["rows"] {
   return { total, full, degraded: total - full - withoutPrimary, withoutPrimary };
 }
 
+/** What is left to make anew, as far as it matters for what is survived. */
+export type RepairLeft = Pick<RelocationStatus, "objects" | "atRisk" | "lostObjects">;
+
 /** One line for the cells and one for each job: which losses are survived now. */
-export function survivals(state: FleetState, nodesInitial: number): string[] {
-  return [...cellSurvival(state, nodesInitial), ...state.jobs.map((job) => jobSurvival(job, state))];
+export function survivals(state: FleetState, nodesInitial: number, left: RepairLeft): string[] {
+  const lost =
+    left.lostObjects === 0 ? [] : [`${plural(left.lostObjects, "object")} were lost with dead nodes`];
+  const jobs = state.jobs.map((job) => jobSurvival(job, state, left));
+  return [...cellSurvival(state, nodesInitial), ...jobs, ...lost];
 }
 
 function cellSurvival(state: FleetState, nodesInitial: number): string[] {
@@ -50,8 +58,8 @@ function cellSurvival(state: FleetState, nodesInitial: number): string[] {
   const lines: string[] = [];
   if (withoutPrimary > 0) {
     lines.push(
-      `cells: ${withoutPrimary} of ${total} rows have lost their primary; their backups serve reads, and writes ` +
-        "to them fail until no job is alive",
+      `cells: ${withoutPrimary} of ${total} rows are not served: all their nodes are dead; what they held counts as ` +
+        "lost once it is certain that none of them comes back",
     );
   }
   const dead = new Set(state.map.nodes.filter((node) => node.state === "dead").map((node) => node.id));
@@ -68,17 +76,18 @@ function cellSurvival(state: FleetState, nodesInitial: number): string[] {
   return lines;
 }
 
-function jobSurvival(job: Job, state: FleetState): string {
+function jobSurvival(job: Job, state: FleetState, { objects, atRisk }: RepairLeft): string {
   const { d, p } = job.code;
   const head = `job ${job.number} ${JSON.stringify(job.name)} (${formatCode(job.code)})`;
   const count = activeNodes(state).length;
   const short =
     count < d + p ? `; new objects cannot be written, they need ${d + p} nodes and ${count} are active` : "";
   if (job.nodesLost === 0) return `${head}: objects survive ${loss(p)}${short}`;
-  const lost = `${plural(job.nodesLost, "node")} went since it began and nothing repairs objects yet`;
+  const lost = `${plural(job.nodesLost, "node")} went and what they held is being made anew`;
+  const progress = objects === 0 ? "" : ` (${plural(objects, "object")} to go, ${atRisk} at risk)`;
   const left = p - job.nodesLost;
   const older = left < 0 ? "older objects may be lost" : `older objects survive ${loss(left)}`;
-  return `${head}: ${lost}; ${older}, newer ones ${loss(p)}${short}`;
+  return `${head}: ${lost}${progress}; until then ${older}, newer ones ${loss(p)}${short}`;
 }
 
 const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;

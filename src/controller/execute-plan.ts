@@ -1,14 +1,18 @@
 /** Acts on what plan-fleet.ts decided: turns a state into the next. Still a value, so that it can be stored before it counts. */
+import type { RowReports } from "../placement/plan-transition.ts";
 import type { ZonePolicy } from "../placement/row-table.ts";
 import {
   buryNodes,
-  dropDeadBackups,
   endJobs,
   type FleetState,
   layRows,
+  mendJobs,
   nextEpoch,
+  removeNode,
   sweepDead,
   weighNode,
+  withRows,
+  withTarget,
 } from "./fleet-state.ts";
 import { type FleetAction, type FleetPolicy, planRowChange } from "./plan-fleet.ts";
 
@@ -27,8 +31,14 @@ export function executePlan(
 }
 
 /** Brings the rows in line with `changed` and gives it the epoch that follows `state`'s if the map is another one. */
-export function settle(state: FleetState, changed: FleetState, policy: ExecutionPolicy): FleetState {
-  const withRows = executePlan(changed, planRowChange(changed, policy), policy, 0);
+export function settle(
+  state: FleetState,
+  changed: FleetState,
+  policy: ExecutionPolicy,
+  reports: RowReports,
+): FleetState {
+  const aimed = changed.formed && changed.jobs.length > 0 ? withTarget(changed, policy.zonePolicy) : changed;
+  const withRows = executePlan(aimed, planRowChange(aimed, policy, reports), policy, 0);
   return nextEpoch(state, sweepDead(withRows));
 }
 
@@ -40,14 +50,18 @@ function executeAction(
 ): FleetState {
   switch (action.kind) {
     case "bury":
-      return buryNodes(state, new Set([action.node]));
+      return buryNodes(state, new Set([action.node]), action.certain);
     case "weigh":
       return weighNode(state, action.node, action.weight);
+    case "release":
+      return removeNode(state, action.node);
+    case "mend":
+      return mendJobs(state);
     case "end":
       return endJobs(state, new Set([action.job]), wallMs);
     case "lay-rows":
       return layRows(state, policy.zonePolicy);
-    case "drop-dead":
-      return dropDeadBackups(state);
+    case "move-rows":
+      return withRows(state, action.rows);
   }
 }

@@ -4,9 +4,16 @@
  */
 import { type JobNumber, jobNumber, type NodeId, nodeId } from "../ids.ts";
 import { groupCount } from "../placement/groups.ts";
-import { dropDead, planRows } from "../placement/plan-rows.ts";
+import { planTarget, type TargetRows } from "../placement/plan-target.ts";
 import type { ZonePolicy } from "../placement/row-table.ts";
-import { type Address, type Code, emptyRow, type FleetMap, type NodeEntry } from "../placement/types.ts";
+import {
+  type Address,
+  type Code,
+  emptyRow,
+  type FleetMap,
+  type NodeEntry,
+  type NodeState,
+} from "../placement/types.ts";
 import type { JobHints } from "../wire/control-api.ts";
 
 export interface Job {
@@ -20,13 +27,38 @@ export interface Job {
   readonly hints: JobHints;
   /** Wall clock. */
   readonly createdAtMs: number;
-  /** Nodes that died or left since the job began. */
+  /** Nodes that died or left, and whose shards of this job may not have been made anew yet. */
   readonly nodesLost: number;
 }
 
 export interface EndedJob extends Job {
   /** Wall clock. */
   readonly endedAtMs: number;
+}
+
+/** A node that is being emptied, so that it can go without a loss. */
+export interface Drain {
+  readonly node: NodeId;
+  /** Wall clock: when it should be done; 0 without such a time. */
+  readonly deadlineAtMs: number;
+}
+
+/** Nodes that are being replaced one after the other. */
+export interface Replacement {
+  /** Still to be replaced, the next one first. */
+  readonly left: readonly NodeId[];
+  /** How many there were to replace. */
+  readonly total: number;
+  /** How many active nodes the fleet has between two of them. */
+  readonly size: number;
+}
+
+export const noReplacement: Replacement = { left: [], total: 0, size: 0 };
+
+/** Where rows should end up with the active nodes of `key`. */
+export interface Target {
+  readonly key: string;
+  readonly rows: TargetRows;
 }
 
 export interface FleetState {
@@ -40,17 +72,37 @@ export interface FleetState {
   readonly jobs: readonly Job[];
   /** The last that ended, oldest first. */
   readonly ended: readonly EndedJob[];
+  /** Nodes in the map that are dead for certain: nobody waits any more for what only they had. */
+  readonly gone: readonly NodeId[];
+  /** The nodes in the map that are draining. */
+  readonly drains: readonly Drain[];
+  /** The last that were drained, oldest first: they may end with success. */
+  readonly drained: readonly NodeId[];
+  /** Active nodes that the fleet should have; 0 when nobody has said. */
+  readonly desired: number;
+  readonly replacing: Replacement;
+  /** Not stored: the same can be planned again. */
+  readonly target: Target | undefined;
 }
 
 /** How many ended jobs `mayfly job ls` can still show. */
 export const endedJobsMax = 100;
+/** How many drained nodes are remembered. */
+const drainedMax = 256;
 /** Write weight of a node with room; see plan-fleet.ts for the others. */
 export const fullWeight = 100;
+/** Write weight of a node that joins a fleet with jobs: it should not get most of what is written at once. */
+export const newWeight = 25;
 
-export function emptyFleet(backups: number): FleetState {
-  const rows = Array.from({ length: groupCount }, () => emptyRow);
+/** @param rowCount fewer than 1,024 in simulations only */
+export function emptyFleet(backups: number, rowCount: number = groupCount): FleetState {
+  const rows = Array.from({ length: rowCount }, () => emptyRow);
   const map: FleetMap = { epoch: { term: 0, n: 0 }, nodes: [], rows, backups };
-  return { formed: false, map, highestNode: 0, highestJob: 0, jobs: [], ended: [] };
+  const nobody = { gone: [], drains: [], drained: [], desired: 0, replacing: noReplacement };
+  return {
+    ...{ formed: false, map, highestNode: 0, highestJob: 0, jobs: [], ended: [] },
+    ...{ ...nobody, target: undefined },
+  };
 }
 
 /** Nodes that serve and can be written to. */
@@ -63,27 +115,60 @@ export function livingNode(state: FleetState, id: number): NodeEntry | undefined
   return state.map.nodes.find((node) => node.id === id && node.state !== "dead");
 }
 
+/** Active or draining. */
+export function livingNodes(state: FleetState): NodeEntry[] {
+  return state.map.nodes.filter((node) => node.state !== "dead");
+}
+
 /** A new node with an id that no other ever had; a living one at the same address must be the life before it: dead. */
 export function addNode(state: FleetState, address: Address, zone: string): FleetState {
   const { host, port } = address;
-  const before = state.map.nodes.filter(
-    (node) => node.host === host && node.port === port && node.state !== "dead",
-  );
+  const before = state.map.nodes.filter((node) => node.host === host && node.port === port);
   const id = nodeId(state.highestNode + 1);
-  const entry: NodeEntry = { id, host, port, state: "active", weight: fullWeight, zone };
-  const buried = buryNodes(state, new Set(before.map((node) => node.id)));
+  const weight = state.jobs.length === 0 ? fullWeight : newWeight;
+  const entry: NodeEntry = { id, host, port, state: "active", weight, zone };
+  const buried = buryNodes(state, new Set(before.map((node) => node.id)), true);
   return { ...withNodes(buried, [...buried.map.nodes, entry]), highestNode: id };
 }
 
-/** Dead nodes stay listed only while a row names them; see `sweepDead`. */
-export function buryNodes(state: FleetState, ids: ReadonlySet<NodeId>): FleetState {
+/**
+ * Dead nodes stay listed only while a row names them; see `sweepDead`.
+ *
+ * @param certain their processes are known to have ended; may be said later of nodes that are dead already
+ */
+export function buryNodes(state: FleetState, ids: ReadonlySet<NodeId>, certain: boolean): FleetState {
   const dying = state.map.nodes.filter((node) => ids.has(node.id) && node.state !== "dead");
-  if (dying.length === 0) return state;
+  const known = new Set(state.gone);
+  const gone = certain ? [...ids].filter((id) => isListed(state, id) && !known.has(id)) : [];
+  const told = gone.length === 0 ? state : { ...state, gone: [...state.gone, ...gone] };
+  if (dying.length === 0) return told;
   const nodes = state.map.nodes.map(
     (node): NodeEntry => (dying.includes(node) ? { ...node, state: "dead", weight: 0 } : node),
   );
   const jobs = state.jobs.map((job) => ({ ...job, nodesLost: job.nodesLost + dying.length }));
-  return { ...withNodes(state, nodes), jobs };
+  const drains = withoutDrains(state, ids);
+  return { ...withNodes(told, nodes), jobs, drains, replacing: withoutReplaced(state, ids) };
+}
+
+/** Whether a node was declared dead, may still be alive, and some row has no living full member but perhaps this one. */
+export function isLastHope(state: FleetState, id: number): boolean {
+  const node = state.map.nodes.find((entry) => entry.id === id);
+  if (node?.state !== "dead" || state.gone.includes(node.id)) return false;
+  const living = new Set(livingNodes(state).map((entry) => entry.id));
+  return state.map.rows.some(
+    ({ nodes }) => nodes.includes(node.id) && !nodes.some((member) => living.has(member)),
+  );
+}
+
+/** A dead node is active again; the rows that still name it begin another generation, so that it leads them anew. */
+export function reviveNode(state: FleetState, id: number): FleetState {
+  const nodes = state.map.nodes.map(
+    (node): NodeEntry => (node.id === id ? { ...node, state: "active", weight: newWeight } : node),
+  );
+  const rows = state.map.rows.map((row) =>
+    row.nodes.some((member) => member === id) ? { ...row, generation: row.generation + 1 } : row,
+  );
+  return withRows(withNodes(state, nodes), rows);
 }
 
 export function weighNode(state: FleetState, id: NodeId, weight: number): FleetState {
@@ -93,27 +178,71 @@ export function weighNode(state: FleetState, id: NodeId, weight: number): FleetS
   );
 }
 
+/** No new shards and no new rows for the node; or another deadline for one that is draining already. */
+export function drainNode(state: FleetState, id: NodeId, deadlineAtMs: number): FleetState {
+  const drains = [...withoutDrains(state, new Set([id])), { node: id, deadlineAtMs }];
+  return { ...turnNode(state, id, "draining", 0), drains };
+}
+
+/** The node is a node like the others again. */
+export function cancelDrain(state: FleetState, id: NodeId): FleetState {
+  const turned = turnNode(state, id, "active", fullWeight);
+  return { ...turned, drains: withoutDrains(state, new Set([id])) };
+}
+
+/** A drained node is off the map, and nothing is lost by it. */
+export function removeNode(state: FleetState, id: NodeId): FleetState {
+  const ids = new Set([id]);
+  const nodes = state.map.nodes.filter((node) => node.id !== id);
+  const drained = [...state.drained, id].slice(-drainedMax);
+  const replacing = withoutReplaced(state, ids);
+  return { ...withNodes(state, nodes), drains: withoutDrains(state, ids), drained, replacing };
+}
+
+/** What was lost with dead nodes has been made anew, as far as it could be. */
+export function mendJobs(state: FleetState): FleetState {
+  return { ...state, jobs: state.jobs.map((job) => (job.nodesLost === 0 ? job : { ...job, nodesLost: 0 })) };
+}
+
 /** Takes dead nodes that no row names off the map: nobody can need their address. */
 export function sweepDead(state: FleetState): FleetState {
   if (state.map.nodes.every((node) => node.state !== "dead")) return state;
-  const named = new Set(state.map.rows.flatMap((row) => row.nodes));
+  const named = new Set(state.map.rows.flatMap((row) => [...row.nodes, ...row.joining]));
   const nodes = state.map.nodes.filter((node) => node.state !== "dead" || named.has(node.id));
-  return nodes.length === state.map.nodes.length ? state : withNodes(state, nodes);
+  if (nodes.length === state.map.nodes.length) return state;
+  const swept = withNodes(state, nodes);
+  return { ...swept, gone: state.gone.filter((id) => isListed(swept, id)) };
 }
 
-/** Plans all rows over the active nodes, full ones too: rows hold cells, and weights are for shards. */
+/** Plans all rows over the active nodes, each born anew: nothing is stored in them. */
 export function layRows(state: FleetState, zonePolicy: ZonePolicy): FleetState {
-  const nodes = activeNodes(state).map(({ id, zone }) => ({ id, zone, weight: 1 }));
   const { rows, backups } = state.map;
-  const planned = planRows({ nodes, rows, backups, zonePolicy });
-  const born = planned.map((row, group) => (row === rows[group] ? row : { ...row, born: row.generation }));
-  return { ...withRows(state, born), formed: true };
+  const planned = planTarget({ nodes: activeNodes(state), rows, previous: undefined, backups, zonePolicy });
+  const laid = rows.map((row, group) => {
+    const nodes = planned[group]!;
+    const same = nodes.length === row.nodes.length && nodes.every((id, i) => id === row.nodes[i]);
+    if (same && row.joining.length === 0) return row;
+    const generation = row.generation + 1;
+    return { ...row, generation, nodes, joining: [], born: generation };
+  });
+  return { ...withRows(state, laid), formed: true, target: undefined };
 }
 
-/** Takes dead backups out of their rows. */
-export function dropDeadBackups(state: FleetState): FleetState {
-  const dead = new Set(state.map.nodes.filter((node) => node.state === "dead").map((node) => node.id));
-  return withRows(state, dropDead(state.map.rows, dead));
+/** The state with the target that fits its active nodes. */
+export function withTarget(state: FleetState, zonePolicy: ZonePolicy): FleetState {
+  const nodes = activeNodes(state);
+  const key = nodes.map((node) => `${node.id}${node.zone === "" ? "" : `@${node.zone}`}`).join();
+  const { target } = state;
+  if (target?.key === key) return state;
+  const { rows, backups } = state.map;
+  const planned = planTarget({ nodes, rows, previous: target?.rows, backups, zonePolicy });
+  return { ...state, target: { key, rows: planned } };
+}
+
+/** The same state when every row stayed as it is. */
+export function withRows(state: FleetState, rows: FleetMap["rows"]): FleetState {
+  if (rows.every((row, group) => row === state.map.rows[group])) return state;
+  return { ...state, map: { ...state.map, rows } };
 }
 
 /** The number of the job that `addJob` adds next. */
@@ -153,8 +282,25 @@ function withNodes(state: FleetState, nodes: readonly NodeEntry[]): FleetState {
   return { ...state, map: { ...state.map, nodes } };
 }
 
-/** The same state when every row stayed as it is. */
-function withRows(state: FleetState, rows: FleetMap["rows"]): FleetState {
-  if (rows.every((row, group) => row === state.map.rows[group])) return state;
-  return { ...state, map: { ...state.map, rows } };
+function turnNode(state: FleetState, id: NodeId, turned: NodeState, weight: number): FleetState {
+  const was = state.map.nodes.find((node) => node.id === id);
+  if (was === undefined || was.state === turned) return state;
+  const nodes = state.map.nodes.map((node) => (node === was ? { ...node, state: turned, weight } : node));
+  return withNodes(state, nodes);
+}
+
+function isListed(state: FleetState, id: NodeId): boolean {
+  return state.map.nodes.some((node) => node.id === id);
+}
+
+function withoutDrains(state: FleetState, ids: ReadonlySet<NodeId>): readonly Drain[] {
+  return state.drains.some((drain) => ids.has(drain.node))
+    ? state.drains.filter((drain) => !ids.has(drain.node))
+    : state.drains;
+}
+
+function withoutReplaced(state: FleetState, ids: ReadonlySet<NodeId>): Replacement {
+  const { left } = state.replacing;
+  if (!left.some((id) => ids.has(id))) return state.replacing;
+  return { ...state.replacing, left: left.filter((id) => !ids.has(id)) };
 }

@@ -2,25 +2,49 @@
 import { formatEpoch } from "../placement/epoch.ts";
 import type { NodeStatus, StatusReply } from "../wire/control-api.ts";
 import { countRows, jobInfo, survivals } from "./describe-fleet.ts";
+import type { Scaler } from "./execute-scale.ts";
 import type { Fleet } from "./fleet.ts";
+import { livingNodes } from "./fleet-state.ts";
+import { countRowsOf, etaMs, leftByNode, rowsMoving, sumRelocations } from "./relocation-progress.ts";
 
-export function fleetStatus(fleet: Fleet): StatusReply {
+export function fleetStatus(fleet: Fleet, scaler: Scaler): StatusReply {
   const { state, vitals, settings } = fleet;
   const nowMs = settings.clock.now();
+  const left = leftByNode(fleet);
   const nodes = state.map.nodes.map((node): NodeStatus => {
     const { id, host, port, zone, weight } = node;
-    const { limitBytes = 0, usedBytes = 0, eventLoopUtilization = 0 } = vitals.node(id) ?? {};
+    const { limitBytes = 0, usedBytes = 0, eventLoopUtilization = 0 } = vitals.node(id)?.report ?? {};
     const heartbeatAgeMs = Math.max(0, Math.round(vitals.silentMs(id, nowMs)));
-    const load = { limitBytes, usedBytes, heartbeatAgeMs, eventLoopUtilization };
-    return { id, host, port, zone, state: node.state, weight, ...load };
+    // More than all of its time is what a clock that jumped reports.
+    const load = {
+      limitBytes,
+      usedBytes,
+      heartbeatAgeMs,
+      eventLoopUtilization: Math.min(1, eventLoopUtilization),
+    };
+    const has = { rows: countRowsOf(state, id), objectsLeft: left.get(id)?.objects ?? 0 };
+    return { id, host, port, zone, state: node.state, weight, ...load, ...has };
   });
+  const relocation = sumRelocations(fleet);
+  const eta = etaMs(relocation.bytes, relocation.bytesPerSecond);
   return {
     epoch: formatEpoch(state.map.epoch),
     state: state.formed ? "serving" : "forming",
     backups: state.map.backups,
     nodes,
     jobs: state.jobs.map((job) => jobInfo(job, vitals, nowMs)),
-    rows: countRows(state),
-    survives: survivals(state, settings.nodesInitial),
+    rows: {
+      ...countRows(state),
+      joining: state.map.rows.filter((row) => row.joining.length > 0).length,
+      moving: rowsMoving(state),
+      pending: livingNodes(state).reduce(
+        (sum, { id }) => sum + (vitals.node(id)?.report.rowsPending ?? 0),
+        0,
+      ),
+    },
+    relocation: { ...relocation, ...(eta !== undefined && { etaMs: eta }) },
+    size: scaler.scaleProgress(),
+    replacing: state.replacing.left.length,
+    survives: survivals(state, settings.nodesInitial, relocation),
   };
 }

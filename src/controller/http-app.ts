@@ -9,6 +9,7 @@ import { jobRoutes } from "./routes/jobs.ts";
 import { mapRoutes } from "./routes/map.ts";
 import { nodeRoutes } from "./routes/nodes.ts";
 import type { App, RouteContext } from "./routes/route-context.ts";
+import { scaleRoutes } from "./routes/scale.ts";
 import { statusRoutes } from "./routes/status.ts";
 import { ticketRoutes } from "./routes/ticket.ts";
 
@@ -60,6 +61,7 @@ export async function createHttpApp(context: RouteContext): Promise<App> {
   mapRoutes(app, context);
   jobRoutes(app, context);
   ticketRoutes(app, context);
+  scaleRoutes(app, context);
   statusRoutes(app, context);
   app.get("/openapi.json", { schema: { hide: true } }, () => app.swagger());
   await app.ready();

@@ -1,6 +1,6 @@
 /** The table of jobs that heartbeats bring to the nodes, and its versions. */
-import type { JobTable } from "../wire/control-api.ts";
-import type { FleetState } from "./fleet-state.ts";
+import type { JobTable, JobTableRow } from "../wire/control-api.ts";
+import type { FleetState, Job } from "./fleet-state.ts";
 import type { Vitals } from "./vitals.ts";
 
 /** Versions of a term start here times the term: above all versions of the terms before, however often jobs changed. */
@@ -14,29 +14,34 @@ export interface JobTables {
 export function createJobTables(vitals: Vitals): JobTables {
   let table: JobTable = { version: 0, highest: 0, jobs: [] };
   let seenJobs: FleetState["jobs"] | undefined;
+
+  const isOver = (job: number, quotaBytes: number): boolean =>
+    quotaBytes > 0 && vitals.bytesOf(job) > quotaBytes;
+  const rowOf = ({ number, quotaBytes }: Job): JobTableRow => ({
+    ...{ job: number, quotaBytes, overQuota: isOver(number, quotaBytes) },
+  });
+
+  /** Jobs change in more than what the table says: then it stays as it is, and no node has to hear of it. */
+  function isStale({ jobs, highestJob }: FleetState): boolean {
+    if (highestJob !== table.highest) return true;
+    if (jobs === seenJobs)
+      return table.jobs.some(({ job, quotaBytes, overQuota }) => isOver(job, quotaBytes) !== overQuota);
+    seenJobs = jobs;
+    return jobs.length !== table.jobs.length || jobs.some((job, at) => !isSame(rowOf(job), table.jobs[at]!));
+  }
+
   return {
     current(state) {
-      const { jobs, highestJob } = state;
-      const isOver = (number: number, quotaBytes: number): boolean =>
-        quotaBytes > 0 && vitals.bytesOf(number) > quotaBytes;
-      const stale =
-        jobs !== seenJobs ||
-        highestJob !== table.highest ||
-        table.jobs.some((row) => isOver(row.job, row.quotaBytes) !== row.overQuota);
       const versionMin = state.map.epoch.term * versionsPerTerm;
-      if (stale || table.version < versionMin) {
-        seenJobs = jobs;
-        table = {
-          version: Math.max(table.version + 1, versionMin),
-          highest: highestJob,
-          jobs: jobs.map(({ number, quotaBytes }) => ({
-            job: number,
-            quotaBytes,
-            overQuota: isOver(number, quotaBytes),
-          })),
-        };
+      if (isStale(state) || table.version < versionMin) {
+        const version = Math.max(table.version + 1, versionMin);
+        table = { version, highest: state.highestJob, jobs: state.jobs.map(rowOf) };
       }
       return table;
     },
   };
+}
+
+function isSame(a: JobTableRow, b: JobTableRow): boolean {
+  return a.job === b.job && a.quotaBytes === b.quotaBytes && a.overQuota === b.overQuota;
 }

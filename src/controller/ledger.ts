@@ -27,10 +27,10 @@ export interface Ledger {
 }
 
 /** Claims a term and takes over what the one before left. */
-export async function openLedger(store: StateStore, backups: number): Promise<Ledger> {
+export async function openLedger(store: StateStore, backups: number, rowCount?: number): Promise<Ledger> {
   const claimed = await store.claim(1);
   let term = claimed.term;
-  const found = claimed.state ?? emptyFleet(backups);
+  const found = claimed.state ?? emptyFleet(backups, rowCount);
   let state = beginTerm({ ...found, map: { ...found.map, backups } }, term);
   let fencedBy: number | undefined;
   let turn: Promise<unknown> = Promise.resolve();

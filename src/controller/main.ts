@@ -5,10 +5,8 @@ import type { ControllerOptions } from "./options.ts";
 import { createProcessProvisioner } from "./provisioners/process.ts";
 
 export interface RunControllerOptions extends ControllerOptions {
-  /** Nodes to start as child processes; none by default. */
+  /** Nodes to start as child processes, each of `nodeMemoryBytes`; none by default. */
   readonly nodes?: number;
-  /** Memory of each of them; needed with `nodes`. */
-  readonly nodeMemoryBytes?: number;
   /** The CLI's main file, which those children run; the one of this process by default. */
   readonly mainPath?: string;
 }
@@ -33,7 +31,7 @@ export async function runController(options: RunControllerOptions = {}): Promise
       log: (line) => process.stderr.write(`${new Date().toISOString()} ${line}\n`),
       ...options,
     },
-    nodes > 0 ? createProcessProvisioner({ mainPath }) : undefined,
+    nodeMemoryBytes === undefined ? undefined : createProcessProvisioner({ mainPath }),
   );
   const stopped = untilSignal();
   try {

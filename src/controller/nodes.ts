@@ -1,9 +1,9 @@
-/** Nodes come, report and go. */
+/** Nodes come, report, hear what is new, and go. */
 import { expiresAtMsMax, exportPublicKey, signToken, verifyToken } from "../auth/token.ts";
 import { MayflyError } from "../errors.ts";
-import { compareEpochs, epochPartMax, formatEpoch, parseEpoch } from "../placement/epoch.ts";
+import { compareEpochs, epochPartMax, epochZero, formatEpoch, parseEpoch } from "../placement/epoch.ts";
 import { nodesMax } from "../placement/map-codec.ts";
-import type { NodeEntry } from "../placement/types.ts";
+import type { Epoch, NodeEntry } from "../placement/types.ts";
 import type {
   HeartbeatReply,
   HeartbeatRequest,
@@ -11,7 +11,9 @@ import type {
   RegisterNodeRequest,
 } from "../wire/control-api.ts";
 import type { Fleet } from "./fleet.ts";
-import { addNode, buryNodes, livingNode } from "./fleet-state.ts";
+import { addNode, buryNodes, isLastHope, livingNode, livingNodes, reviveNode } from "./fleet-state.ts";
+
+export const watchMsMax = 30_000;
 
 /** @throws MayflyError QUOTA_EXCEEDED when the map is full. */
 export async function registerNode(fleet: Fleet, request: RegisterNodeRequest): Promise<RegisterNodeReply> {
@@ -24,8 +26,10 @@ export async function registerNode(fleet: Fleet, request: RegisterNodeRequest): 
   });
   const id = after.highestNode;
   // Without this reply no process has this id, so the map in it is the one that the node begins with.
-  const map = Buffer.from(fleet.encodedMap()).toString("base64");
-  vitals.addNode(id, request.memoryBytes, fleet.state.map.epoch, settings.clock.now());
+  const map = fleet.encodedMapText();
+  const nowMs = settings.clock.now();
+  const newcomer = { limitBytes: request.memoryBytes, pid: request.pid, joinedAtMs: nowMs };
+  vitals.addNode(id, newcomer, fleet.state.map.epoch, nowMs);
   fleet.settlement.look();
   settings.log(`node ${id} at ${request.host}:${request.port} registered, pid ${request.pid}`);
   return {
@@ -46,32 +50,61 @@ export async function registerNode(fleet: Fleet, request: RegisterNodeRequest): 
 
 /** @throws MayflyError NODE_UNKNOWN when the id is dead or of another fleet: the node must register anew, empty. */
 export async function hearNode(fleet: Fleet, id: number, request: HeartbeatRequest): Promise<HeartbeatReply> {
+  if (wasDrained(fleet, id)) return { drained: true };
+  await revive(fleet, id);
   requireNode(fleet, id);
   const epoch = parseEpoch(request.epoch);
-  const { term } = fleet.state.map.epoch;
-  if (epoch.term > term) await goAbove(fleet, epoch.term);
-  else if (epoch.term === term && epoch.n > fleet.state.map.epoch.n) {
-    throw nodeUnknown(id, `epoch ${request.epoch} is not of this controller`);
-  }
+  await checkEpoch(fleet, id, epoch);
   // It may have been declared dead meanwhile.
+  if (wasDrained(fleet, id)) return { drained: true };
+  await revive(fleet, id);
   requireNode(fleet, id);
   const nowMs = fleet.settings.clock.now();
-  fleet.vitals.heard(id, request, epoch, nowMs);
+  const isNewEpoch = fleet.vitals.heard(id, request, epoch, nowMs);
   const active = new Set(request.activeJobs);
   for (const job of fleet.state.jobs) if (active.has(job.number)) fleet.vitals.renew(job.number, nowMs);
+  hearReports(fleet, id, request, nowMs);
+  if (isNewEpoch) goOn(fleet);
   fleet.settlement.look();
-  const jobs = fleet.jobTables.current(fleet.state);
-  const isOld = compareEpochs(epoch, fleet.state.map.epoch) < 0;
-  return {
-    ...(isOld ? { map: Buffer.from(fleet.encodedMap()).toString("base64") } : {}),
-    ...(request.jobsVersion === jobs.version ? {} : { jobs }),
-  };
+  fleet.announce();
+  return newsFor(fleet, epoch, request.jobsVersion);
 }
 
-/** A clean exit. What the node held is gone, as if it had died, only sooner known. */
+/**
+ * Resolves to what a heartbeat would bring as soon as there is a map or a job table other than these, or to nothing
+ * after `waitMs`, at most 30 s. This is how failover and the ends of jobs reach nodes at once. It is no sign of life.
+ *
+ * @throws MayflyError NODE_UNKNOWN as `hearNode`, also when the node is declared dead meanwhile
+ */
+export async function watchNews(
+  fleet: Fleet,
+  id: number,
+  { epoch, jobsVersion }: { readonly epoch: Epoch; readonly jobsVersion: number },
+  waitMs: number,
+  signal?: AbortSignal,
+): Promise<HeartbeatReply> {
+  if (wasDrained(fleet, id)) return { drained: true };
+  await revive(fleet, id);
+  requireNode(fleet, id);
+  await checkEpoch(fleet, id, epoch);
+  if (fleet.vitals.knows(id, epoch)) goOn(fleet);
+  fleet.settlement.look();
+  const isNews = (): boolean =>
+    compareEpochs(epoch, fleet.state.map.epoch) < 0 ||
+    fleet.jobTables.current(fleet.state).version !== jobsVersion ||
+    livingNode(fleet.state, id) === undefined;
+  await fleet.news.wait(id, isNews, Math.min(waitMs, watchMsMax), signal);
+  if (wasDrained(fleet, id)) return { drained: true };
+  await revive(fleet, id);
+  requireNode(fleet, id);
+  return newsFor(fleet, epoch, jobsVersion);
+}
+
+/** A clean exit. What the node held is gone, as if it had died, only sooner known; unless it was drained before. */
 export async function retireNode(fleet: Fleet, id: number): Promise<void> {
+  if (wasDrained(fleet, id)) return;
   const node = requireNode(fleet, id);
-  await fleet.change((state) => buryNodes(state, new Set([node.id])));
+  await fleet.change((state) => buryNodes(state, new Set([node.id]), true));
   fleet.settings.log(`node ${id} left`);
 }
 
@@ -90,6 +123,56 @@ export function checkNodeToken(fleet: Fleet, id: number, token: string): void {
   throw nodeUnknown(id, "its token is another's");
 }
 
+/**
+ * A node that was declared dead, and whose process did not end, is alive again if it alone has what some row had. Nobody has
+ * taken its place there, so nothing is risked, and all is lost otherwise. Its other rows have gone on without it.
+ */
+async function revive(fleet: Fleet, id: number): Promise<void> {
+  if (!isLastHope(fleet.state, id)) return;
+  const after = await fleet.change((state) => (isLastHope(state, id) ? reviveNode(state, id) : state));
+  if (livingNode(after, id) === undefined || fleet.vitals.node(id) !== undefined) return;
+  fleet.vitals.addNode(id, { limitBytes: 0 }, epochZero, fleet.settings.clock.now());
+  fleet.settings.log(`node ${id} was declared dead and is alive: it has rows that nobody else has`);
+}
+
+/** Every epoch costs each node a map: what is not urgent is gathered for so long, and longer in large fleets. */
+const gatherMs = 20;
+
+function hearReports(fleet: Fleet, id: number, request: HeartbeatRequest, nowMs: number): void {
+  const { alarm, reach, rowFacts, state } = fleet;
+  const { ready, unfit, unreachable } = request;
+  if (rowFacts.hear(state.map, id, { ready: [], unfit })) alarm.ring(0);
+  const isAwaited = state.drains.length > 0 || state.jobs.some((job) => job.nodesLost > 0);
+  if (rowFacts.hear(state.map, id, { ready, unfit: [] }) || isAwaited) goOn(fleet);
+  for (const suspect of reach.hear(id, unreachable, nowMs)) {
+    fleet.suspects.add(suspect);
+    alarm.ring(0);
+  }
+}
+
+/** What comes next may have waited for this; it is decided soon, together with what others report meanwhile. */
+function goOn({ alarm, state }: Fleet): void {
+  if (state.jobs.length > 0 || state.drains.length > 0)
+    alarm.ring(Math.max(gatherMs, livingNodes(state).length));
+}
+
+function newsFor(fleet: Fleet, epoch: Epoch, jobsVersion: number): HeartbeatReply {
+  const jobs = fleet.jobTables.current(fleet.state);
+  const isOld = compareEpochs(epoch, fleet.state.map.epoch) < 0;
+  return {
+    ...(isOld ? { map: fleet.encodedMapText() } : {}),
+    ...(jobsVersion === jobs.version ? {} : { jobs }),
+  };
+}
+
+async function checkEpoch(fleet: Fleet, id: number, epoch: Epoch): Promise<void> {
+  const current = fleet.state.map.epoch;
+  if (epoch.term > current.term) await goAbove(fleet, epoch.term);
+  else if (epoch.term === current.term && epoch.n > current.n) {
+    throw nodeUnknown(id, `epoch ${formatEpoch(epoch)} is not of this controller`);
+  }
+}
+
 async function goAbove(fleet: Fleet, term: number): Promise<void> {
   if (term >= epochPartMax)
     throw new MayflyError("INVALID_ARGUMENT", `no controller can be above term ${term}`);
@@ -97,7 +180,12 @@ async function goAbove(fleet: Fleet, term: number): Promise<void> {
   await fleet.ledger.overtake(term);
 }
 
-function requireNode(fleet: Fleet, id: number): NodeEntry {
+function wasDrained(fleet: Fleet, id: number): boolean {
+  return fleet.state.drained.some((node) => node === id);
+}
+
+/** @throws MayflyError NODE_UNKNOWN */
+export function requireNode(fleet: Fleet, id: number): NodeEntry {
   const node = livingNode(fleet.state, id);
   if (node === undefined) throw nodeUnknown(id, "it is dead, or never was in this fleet");
   return node;

@@ -1,8 +1,10 @@
 /** What a controller can be told, with defaults and limits. */
 import { type Clock, type Rng, systemClock, systemRng } from "../clock.ts";
 import { MayflyError } from "../errors.ts";
+import { groupCount } from "../placement/groups.ts";
 import { rowNodesMax } from "../placement/map-codec.ts";
 import type { ZonePolicy } from "../placement/row-table.ts";
+import { createProbe, type Probe } from "./probe.ts";
 import type { StateStore } from "./state-store/state-store.ts";
 
 export const controllerPortDefault = 7400;
@@ -26,6 +28,19 @@ export interface ControllerOptions {
   readonly heartbeatMs?: number;
   /** A node that was silent for so long is dead; 2000 by default, at least 300 and twice `heartbeatMs`. */
   readonly deadAfterMs?: number;
+  /**
+   * After so long a dead node whose end nobody saw counts as ended, and what only it had as lost; 10 times `deadAfterMs`
+   * by default, at least `deadAfterMs`.
+   */
+  readonly lostAfterMs?: number;
+  /** Rows that are copied to other nodes at a time, in the whole fleet; 128 by default. */
+  readonly joiningRowsMax?: number;
+  /** Rows of a new fleet; 1,024 unless it is a simulation, which may do with fewer. */
+  readonly rowCount?: number;
+  /** Memory of a node that the controller starts by itself; as much as the newest has by default. */
+  readonly nodeMemoryBytes?: number;
+  /** Tells whether a process listens at an address; connects to it by default. */
+  readonly probe?: Probe;
   /** Life of a ticket's token unless asked otherwise; 24 hours by default. */
   readonly tokenTtlMs?: number;
   readonly clock?: Clock;
@@ -43,6 +58,11 @@ export interface ControllerSettings {
   readonly zonePolicy: ZonePolicy;
   readonly heartbeatMs: number;
   readonly deadAfterMs: number;
+  readonly lostAfterMs: number;
+  readonly joiningRowsMax: number;
+  readonly rowCount: number;
+  readonly nodeMemoryBytes: number | undefined;
+  readonly probe: Probe;
   readonly tokenTtlMs: number;
   readonly clock: Clock;
   readonly rng: Rng;
@@ -54,6 +74,8 @@ const deadAfterMsMin = 300;
 /** @throws MayflyError INVALID_ARGUMENT naming the option, its limit and its value. */
 export function resolveOptions(options: ControllerOptions): ControllerSettings {
   const heartbeatMs = options.heartbeatMs ?? 500;
+  const deadAfterMs = options.deadAfterMs ?? Math.max(2000, 2 * heartbeatMs);
+  const clock = options.clock ?? systemClock;
   const settings: ControllerSettings = {
     host: options.host ?? "127.0.0.1",
     port: options.port ?? controllerPortDefault,
@@ -62,9 +84,14 @@ export function resolveOptions(options: ControllerOptions): ControllerSettings {
     backups: options.backups ?? 2,
     zonePolicy: options.zonePolicy ?? "pack",
     heartbeatMs,
-    deadAfterMs: options.deadAfterMs ?? Math.max(2000, 2 * heartbeatMs),
+    deadAfterMs,
+    lostAfterMs: options.lostAfterMs ?? 10 * deadAfterMs,
+    joiningRowsMax: options.joiningRowsMax ?? 128,
+    rowCount: options.rowCount ?? groupCount,
+    nodeMemoryBytes: options.nodeMemoryBytes,
+    probe: options.probe ?? createProbe(clock),
     tokenTtlMs: options.tokenTtlMs ?? 86_400_000,
-    clock: options.clock ?? systemClock,
+    clock,
     rng: options.rng ?? systemRng,
     log: options.log ?? (() => {}),
   };
@@ -73,6 +100,9 @@ export function resolveOptions(options: ControllerOptions): ControllerSettings {
   checkRange("backups", settings.backups, 0, rowNodesMax - 1);
   checkRange("heartbeatMs", settings.heartbeatMs, 50, 60_000);
   checkRange("deadAfterMs", settings.deadAfterMs, Math.max(deadAfterMsMin, 2 * heartbeatMs), 600_000);
+  checkRange("lostAfterMs", settings.lostAfterMs, deadAfterMs, 86_400_000);
+  checkRange("joiningRowsMax", settings.joiningRowsMax, 1, groupCount);
+  checkRange("rowCount", settings.rowCount, 1, groupCount);
   checkRange("tokenTtlMs", settings.tokenTtlMs, 1000, 365 * 86_400_000);
   if (settings.advertiseUrl !== undefined && !URL.canParse(settings.advertiseUrl)) {
     throw new MayflyError(

@@ -151,6 +151,43 @@ export const healthReply = Type.Object({ status: Type.Literal("ok"), epoch: Type
 export const emptyReply = Type.Object({});
 
 const nodeState = Type.Union([Type.Literal("active"), Type.Literal("draining"), Type.Literal("dead")]);
+export const drainRequest = Type.Object(
+  {
+    deadlineMs: Type.Optional(
+      Type.Integer({ minimum: 1000, maximum: day, description: "by when it should be done, from now" }),
+    ),
+  },
+  closed,
+);
+export const nodeProgressReply = Type.Object({
+  node: id,
+  state: Type.Union([nodeState, Type.Literal("drained")]),
+  rowsLeft: number,
+  objectsLeft: number,
+  bytesLeft: bytes,
+  etaMs: Type.Optional(number),
+  deadlineLeftMs: Type.Optional(number),
+  late: Type.Boolean(),
+});
+export const scaleRequest = Type.Object({ nodes: Type.Integer({ minimum: 1, maximum: 4096 }) }, closed);
+export const scaleProgress = Type.Object({
+  desired: number,
+  active: number,
+  starting: number,
+  draining: number,
+  rowsMoving: number,
+  done: Type.Boolean(),
+  blocked: Type.Boolean(),
+  reasons: Type.Array(Type.String()),
+});
+export const restartProgress = Type.Object({
+  total: number,
+  left: Type.Array(id),
+  draining: Type.Array(id),
+  starting: number,
+  done: Type.Boolean(),
+  reasons: Type.Array(Type.String()),
+});
 const nodeStatus = Type.Object({
   id,
   host: Type.String(),
@@ -162,6 +199,8 @@ const nodeStatus = Type.Object({
   usedBytes: bytes,
   heartbeatAgeMs: number,
   eventLoopUtilization: ratio,
+  rows: number,
+  objectsLeft: number,
 });
 
 export const statusReply = Type.Object({
@@ -170,7 +209,16 @@ export const statusReply = Type.Object({
   backups: number,
   nodes: Type.Array(nodeStatus),
   jobs: Type.Array(jobInfoSchema),
-  rows: Type.Object({ total: number, full: number, degraded: number, withoutPrimary: number }),
+  rows: Type.Object({
+    ...{ total: number, full: number, degraded: number, withoutPrimary: number },
+    ...{ joining: number, moving: number, pending: number },
+  }),
+  relocation: Type.Object({
+    ...{ objects: number, bytes, atRisk: number, movedObjects: number, movedBytes: bytes },
+    ...{ lostObjects: number, bytesPerSecond: number, etaMs: Type.Optional(number) },
+  }),
+  size: scaleProgress,
+  replacing: number,
   survives: Type.Array(Type.String()),
 });
 
@@ -185,6 +233,16 @@ export const nodeIdParams = Type.Object({
 });
 export const jobParams = Type.Object({
   job: Type.String({ pattern: "^[1-9]\\d{0,9}$", description: "job number" }),
+});
+export const watchQuery = Type.Object({
+  epoch: Type.String({ description: "the newest map that the node has, term.n" }),
+  jobs: Type.String({ pattern: "^\\d{1,16}$", description: "version of the job table that the node has" }),
+  waitMs: Type.Optional(
+    Type.String({
+      pattern: "^\\d{1,9}$",
+      description: "answer {} after so long; at most, and by default, 30 s",
+    }),
+  ),
 });
 export const mapQuery = Type.Object({
   after: Type.Optional(Type.String({ description: "epoch term.n: answer 204 if the map is not newer" })),
@@ -215,6 +273,11 @@ export type SchemasMatchInterfaces = [
   Check<Same<typeof jobInfoSchema, api.JobInfo>>,
   Check<Same<typeof statusReply, api.StatusReply>>,
   Check<Same<typeof nodeStatus, api.NodeStatus>>,
+  Check<Same<typeof drainRequest, api.DrainRequest>>,
+  Check<Same<typeof nodeProgressReply, api.NodeProgress>>,
+  Check<Same<typeof scaleRequest, api.ScaleRequest>>,
+  Check<Same<typeof scaleProgress, api.ScaleProgress>>,
+  Check<Same<typeof restartProgress, api.RestartProgress>>,
   Check<Same<typeof errorReply, api.ErrorReply>>,
 ];
 type Check<T extends true> = T;

@@ -1,16 +1,17 @@
 /**
- * Rows may change freely while no job is alive, but nodes hear of it a heartbeat later. A job that began before all of
- * them had heard could be written to under two different rows of one group. So a job waits for the nodes here.
+ * Rows may change freely while no job is alive, but nodes hear of it a little later. A job that began before all of them
+ * had heard could be written to under two different rows of one group. So a job waits for the nodes here. While a job is
+ * alive rows are handed over from generation to generation, and nobody needs to wait.
  */
 import type { Cancel, Clock } from "../clock.ts";
 import { MayflyError } from "../errors.ts";
 import { compareEpochs, formatEpoch } from "../placement/epoch.ts";
 import type { NodeEntry } from "../placement/types.ts";
-import { activeNodes, type FleetState } from "./fleet-state.ts";
+import { type FleetState, livingNodes } from "./fleet-state.ts";
 import type { Vitals } from "./vitals.ts";
 
 export interface Settlement {
-  /** Active nodes that are not known to have the rows of `state`. */
+  /** Living nodes that are not known to have the rows as they were last laid anew. */
   behind(state: FleetState): NodeEntry[];
   /** To be called after each heartbeat and each change of the state. */
   look(): void;
@@ -24,9 +25,9 @@ export function createSettlement(current: () => FleetState, vitals: Vitals, cloc
   const waiting = new Set<() => void>();
 
   function behind(state: FleetState): NodeEntry[] {
-    if (state.map.rows !== seen.map.rows) rowsSince = state.map.epoch;
+    if (state.map.rows !== seen.map.rows && state.jobs.length === 0) rowsSince = state.map.epoch;
     seen = state;
-    return activeNodes(state).filter((node) => compareEpochs(vitals.epochOf(node.id), rowsSince) < 0);
+    return livingNodes(state).filter((node) => compareEpochs(vitals.epochOf(node.id), rowsSince) < 0);
   }
 
   return {

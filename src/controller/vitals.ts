@@ -2,58 +2,89 @@
  * What the controller may forget: when it last heard of nodes and jobs, and how much they hold. All times are of the
  * monotonic clock. After a restart everybody was heard of just now, so that nothing lapses because the controller was away.
  */
-import { epochZero } from "../placement/epoch.ts";
+import { compareEpochs, epochZero } from "../placement/epoch.ts";
 import type { Epoch } from "../placement/types.ts";
-import type { HeartbeatRequest } from "../wire/control-api.ts";
+import { type HeartbeatRequest, idleHeartbeat } from "../wire/control-api.ts";
+
+/** The last heartbeat of a node; an idle one before the first. */
+export type NodeReport = Omit<HeartbeatRequest, "epoch" | "jobsVersion">;
 
 export interface NodeVitals {
-  heardAtMs: number;
+  readonly heardAtMs: number;
   /** The newest epoch that the node is known to have. */
-  epoch: Epoch;
-  limitBytes: number;
-  usedBytes: number;
-  eventLoopUtilization: number;
-  jobBytes: ReadonlyMap<number, number>;
+  readonly epoch: Epoch;
+  /** The epoch that the node had when it reported what is in `report`; undefined before its first heartbeat. */
+  readonly reportEpoch: Epoch | undefined;
+  /** When it registered; undefined when that was before this controller began. */
+  readonly joinedAtMs: number | undefined;
+  /** Of its process, on its own machine; undefined when it registered before this controller began. */
+  readonly pid: number | undefined;
+  readonly report: NodeReport;
+  readonly jobBytes: ReadonlyMap<number, number>;
+  /** Of relocations, between the last two heartbeats. */
+  readonly movedBytesPerSecond: number;
+}
+
+/** A node as it registered. */
+export interface Newcomer {
+  readonly limitBytes: number;
+  readonly pid?: number;
+  readonly joinedAtMs?: number;
 }
 
 export class Vitals {
   readonly #nodes = new Map<number, NodeVitals>();
+  /** By dead node: when it was declared dead. */
+  readonly #diedAtMs = new Map<number, number>();
   /** By job: when its lease was last renewed. */
   readonly #renewedAtMs = new Map<number, number>();
   /** By job: the sum over all nodes. */
   readonly #jobBytes = new Map<number, number>();
 
   /** A node that registered or was found in the journal. */
-  addNode(id: number, limitBytes: number, epoch: Epoch, nowMs: number): void {
-    const jobBytes = new Map<number, number>();
+  addNode(id: number, { limitBytes, pid, joinedAtMs }: Newcomer, epoch: Epoch, nowMs: number): void {
     this.#nodes.set(id, {
-      heardAtMs: nowMs,
-      epoch,
-      limitBytes,
-      usedBytes: 0,
-      eventLoopUtilization: 0,
-      jobBytes,
+      ...{ heardAtMs: nowMs, epoch, reportEpoch: undefined, joinedAtMs, pid },
+      ...{ report: { ...idleHeartbeat, limitBytes }, jobBytes: new Map(), movedBytesPerSecond: 0 },
     });
   }
 
-  /** Forgets the nodes and jobs that are not among these. */
-  retain(nodes: ReadonlySet<number>, jobs: ReadonlySet<number>): void {
+  /** Forgets the nodes and jobs that are not among these; nodes of `dead` that it knew alive died just now. */
+  retain(
+    living: ReadonlySet<number>,
+    dead: ReadonlySet<number>,
+    jobs: ReadonlySet<number>,
+    nowMs: number,
+  ): void {
     for (const [id, node] of this.#nodes) {
-      if (nodes.has(id)) continue;
+      if (living.has(id)) continue;
       for (const [job, bytes] of node.jobBytes) this.#addBytes(job, -bytes);
       this.#nodes.delete(id);
     }
+    for (const id of dead) if (!this.#diedAtMs.has(id)) this.#diedAtMs.set(id, nowMs);
+    for (const id of this.#diedAtMs.keys()) if (!dead.has(id)) this.#diedAtMs.delete(id);
     for (const job of this.#renewedAtMs.keys()) if (!jobs.has(job)) this.#renewedAtMs.delete(job);
   }
 
-  heard(id: number, heartbeat: HeartbeatRequest, epoch: Epoch, nowMs: number): void {
+  /** @returns whether the node has another epoch than it was known to have */
+  heard(id: number, heartbeat: HeartbeatRequest, epoch: Epoch, nowMs: number): boolean {
     const node = this.#nodes.get(id);
     if (node === undefined) throw new RangeError(`node ${id} has no vitals`);
     for (const [job, bytes] of node.jobBytes) this.#addBytes(job, -bytes);
     const jobBytes = new Map(heartbeat.jobBytes.map(({ job, bytes }) => [job, bytes]));
     for (const [job, bytes] of jobBytes) this.#addBytes(job, bytes);
-    const { limitBytes, usedBytes, eventLoopUtilization } = heartbeat;
-    this.#nodes.set(id, { heardAtMs: nowMs, epoch, limitBytes, usedBytes, eventLoopUtilization, jobBytes });
+    const movedBytesPerSecond = rateBetween(node, heartbeat, nowMs);
+    const news = { heardAtMs: nowMs, epoch, reportEpoch: epoch, report: heartbeat };
+    this.#nodes.set(id, { ...node, ...news, jobBytes, movedBytesPerSecond });
+    return compareEpochs(epoch, node.epoch) !== 0;
+  }
+
+  /** A node showed that it has this epoch; it is no heartbeat. @returns whether that was not known */
+  knows(id: number, epoch: Epoch): boolean {
+    const node = this.#nodes.get(id);
+    if (node === undefined || compareEpochs(epoch, node.epoch) <= 0) return false;
+    this.#nodes.set(id, { ...node, epoch });
+    return true;
   }
 
   node(id: number): NodeVitals | undefined {
@@ -65,6 +96,16 @@ export class Vitals {
     return nowMs - (this.#nodes.get(id)?.heardAtMs ?? nowMs);
   }
 
+  /** Milliseconds since the node was declared dead. */
+  deadMs(id: number, nowMs: number): number {
+    return nowMs - (this.#diedAtMs.get(id) ?? nowMs);
+  }
+
+  /** Milliseconds since the node registered; infinite when that was before this controller began. */
+  ageMs(id: number, nowMs: number): number {
+    return nowMs - (this.#nodes.get(id)?.joinedAtMs ?? Number.NEGATIVE_INFINITY);
+  }
+
   /** The epoch that a node is known to have. */
   epochOf(id: number): Epoch {
     return this.#nodes.get(id)?.epoch ?? epochZero;
@@ -72,8 +113,8 @@ export class Vitals {
 
   /** How full a node is, 0 .. 1; 0 before its first heartbeat. */
   fillOf(id: number): number {
-    const node = this.#nodes.get(id);
-    return node === undefined || node.limitBytes === 0 ? 0 : node.usedBytes / node.limitBytes;
+    const { limitBytes = 0, usedBytes = 0 } = this.#nodes.get(id)?.report ?? {};
+    return limitBytes === 0 ? 0 : usedBytes / limitBytes;
   }
 
   bytesOf(job: number): number {
@@ -89,9 +130,11 @@ export class Vitals {
     return nowMs - (this.#renewedAtMs.get(job) ?? nowMs);
   }
 
-  /** Adds time that this process slept through: nobody else can be blamed for it. */
+  /** Adds time for which nobody can be blamed: this process slept through it, or could hear nobody. */
   forgive(lostMs: number): void {
-    for (const node of this.#nodes.values()) node.heardAtMs += lostMs;
+    for (const [id, node] of this.#nodes)
+      this.#nodes.set(id, { ...node, heardAtMs: node.heardAtMs + lostMs });
+    for (const [id, diedAtMs] of this.#diedAtMs) this.#diedAtMs.set(id, diedAtMs + lostMs);
     for (const [job, renewedAtMs] of this.#renewedAtMs) this.#renewedAtMs.set(job, renewedAtMs + lostMs);
   }
 
@@ -100,4 +143,15 @@ export class Vitals {
     if (sum > 0) this.#jobBytes.set(job, sum);
     else this.#jobBytes.delete(job);
   }
+}
+
+/** Heartbeats that follow each other at once would show the rate of a moment: those keep the rate before. */
+const rateWindowMsMin = 100;
+
+function rateBetween(before: NodeVitals, { relocation }: HeartbeatRequest, nowMs: number): number {
+  const elapsedMs = nowMs - before.heardAtMs;
+  if (before.reportEpoch === undefined) return 0;
+  const moved = relocation.movedBytes - before.report.relocation.movedBytes;
+  if (elapsedMs < rateWindowMsMin) return before.movedBytesPerSecond;
+  return Math.max(0, (moved / elapsedMs) * 1000);
 }

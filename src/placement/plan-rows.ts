@@ -60,18 +60,6 @@ export function planRows(input: RowPlanInput): Row[] {
 }
 
 /**
- * Rows after nodes died, without a plan: a dead backup leaves its rows, which go on with fewer (a new generation). A
- * row whose primary died stays as it is: its backups serve reads, and nobody has taken over its log.
- */
-export function dropDead(rows: readonly Row[], dead: ReadonlySet<NodeId>): Row[] {
-  return rows.map((row) => {
-    const primary = row.nodes[0];
-    if (primary === undefined || dead.has(primary) || !row.nodes.some((id) => dead.has(id))) return row;
-    return { ...row, generation: row.generation + 1, nodes: row.nodes.filter((id) => !dead.has(id)) };
-  });
-}
-
-/**
  * How many rows each node should be in: `rowCount * places` by weight, but no node in more rows than there are; what a
  * heavy node cannot take is shared by the others.
  */

@@ -168,7 +168,18 @@ export interface StatusReply {
     readonly full: number;
     readonly degraded: number;
     readonly withoutPrimary: number;
+    /** Being copied to other nodes. */
+    readonly joining: number;
+    /** Not where they should be yet. */
+    readonly moving: number;
+    /** Not served at the moment: their primaries are taking them over. */
+    readonly pending: number;
   };
+  /** What is on dead and draining nodes and still has to be made anew or moved. */
+  readonly relocation: RelocationStatus;
+  readonly size: ScaleProgress;
+  /** Nodes that still have to be replaced. */
+  readonly replacing: number;
   /** One line for each job and for the cells: which losses are survived now. */
   readonly survives: readonly string[];
 }
@@ -184,6 +195,77 @@ export interface NodeStatus {
   readonly usedBytes: number;
   readonly heartbeatAgeMs: number;
   readonly eventLoopUtilization: number;
+  /** That name it. */
+  readonly rows: number;
+  /** Objects with shards there that have to be moved away or made anew. */
+  readonly objectsLeft: number;
+}
+
+/** Sums of `RelocationReport` over all nodes. */
+export interface RelocationStatus {
+  readonly objects: number;
+  readonly bytes: number;
+  readonly atRisk: number;
+  readonly movedObjects: number;
+  readonly movedBytes: number;
+  readonly lostObjects: number;
+  readonly bytesPerSecond: number;
+  /** Absent while nothing moves. */
+  readonly etaMs?: number;
+}
+
+/** POST /v1/nodes/:id/drain */
+export interface DrainRequest {
+  readonly deadlineMs?: number;
+}
+
+/** GET /v1/nodes/:id */
+export interface NodeProgress {
+  readonly node: number;
+  readonly state: "active" | "draining" | "dead" | "drained";
+  /** Rows that name it. */
+  readonly rowsLeft: number;
+  readonly objectsLeft: number;
+  /** Estimated. */
+  readonly bytesLeft: number;
+  /** Of the bytes; absent while nothing moves. */
+  readonly etaMs?: number;
+  readonly deadlineLeftMs?: number;
+  /** The deadline has passed, and it goes on draining. */
+  readonly late: boolean;
+}
+
+/** POST /v1/scale */
+export interface ScaleRequest {
+  /** Active nodes that the fleet should have. */
+  readonly nodes: number;
+}
+
+/** GET /v1/scale */
+export interface ScaleProgress {
+  /** 0 when nobody has said. */
+  readonly desired: number;
+  readonly active: number;
+  readonly starting: number;
+  readonly draining: number;
+  readonly rowsMoving: number;
+  /** The fleet has its size, and rows are where they should be. */
+  readonly done: boolean;
+  /** The fleet cannot get its size by itself; `reasons` say what to do. */
+  readonly blocked: boolean;
+  readonly reasons: readonly string[];
+}
+
+/** GET /v1/restart */
+export interface RestartProgress {
+  readonly total: number;
+  /** Nodes that still have to be replaced, the next one first. */
+  readonly left: readonly number[];
+  /** All nodes that are draining now. */
+  readonly draining: readonly number[];
+  readonly starting: number;
+  readonly done: boolean;
+  readonly reasons: readonly string[];
 }
 
 /** Body of every error answer of the controller. */

@@ -53,7 +53,7 @@ test("the program imports no verb before it knows which, and nothing but Node's 
   expect(files).not.toContain("src/cli/put.ts");
 });
 
-test.each(["put", "get", "ls", "rm", "status", "job"])(
+test.each(["put", "get", "ls", "rm", "status", "job", "scale", "drain", "restart"])(
   "%s never loads the controller or a package",
   (verb) => {
     const files = [...reached(`src/cli/${verb}.ts`, true)];

@@ -9,7 +9,7 @@ import {
 import { compareEpochs } from "../../src/placement/epoch.ts";
 import { randomHistory } from "./random-history.ts";
 
-const histories = Array.from({ length: 12 }, (_, seed) => randomHistory(seed, 30));
+const histories = Array.from({ length: 12 }, (_, seed) => randomHistory(seed, 60));
 
 /** Checks each step of some random histories. */
 function forEachStep(check: (before: FleetState, after: FleetState) => void): void {
@@ -50,37 +50,55 @@ test("node ids and job numbers are never used again, and generations never go ba
   });
 });
 
-test("while a job is alive rows lose dead backups and change in no other way", () => {
+test("while a job is alive no row leaves its full members, but for those that are all gone", () => {
   forEachStep((before, after) => {
     if (before.jobs.length === 0 || after.jobs.length === 0) return;
     const dead = new Set(after.map.nodes.filter((node) => node.state === "dead").map((node) => node.id));
-    const faulty = [...after.map.rows.keys()].filter((group) => {
-      const was = before.map.rows[group]!.nodes;
-      const kept = dead.has(was[0]!) ? was : was.filter((id) => !dead.has(id));
-      return after.map.rows[group]!.nodes.join() !== kept.join();
-    });
-    expect(faulty).toEqual([]);
+    for (const [group, row] of after.map.rows.entries()) {
+      const was = before.map.rows[group]!;
+      if (row === was || row.born !== was.born) continue;
+      expect(was.nodes).toContain(row.nodes[0]);
+      expect(row.nodes.every((id) => was.nodes.includes(id) || was.joining.includes(id))).toBe(true);
+      expect(row.nodes.every((id) => !dead.has(id))).toBe(true);
+      expect(row.lostJobs).toBe(was.lostJobs);
+    }
   });
 });
 
-test("while no job is alive rows name living nodes only, and all of them", () => {
+test("while no job is alive rows name living nodes only, and all of them, and nobody joins", () => {
   forEachStep((_before, after) => {
     if (after.jobs.length > 0 || !after.formed) return;
-    expect(after.map.nodes.every((node) => node.state === "active")).toBe(true);
-    const length = Math.min(3, after.map.nodes.length);
-    expect(after.map.rows.every((row) => row.nodes.length === length)).toBe(true);
+    expect(after.map.nodes.every((node) => node.state !== "dead")).toBe(true);
+    const active = after.map.nodes.filter((node) => node.state === "active");
+    const length = Math.min(3, active.length);
+    expect(after.map.rows.every((row) => row.nodes.length === length && row.joining.length === 0)).toBe(true);
   });
 });
 
-test("a dead node is listed exactly as long as a row names it", () => {
+test("a dead node is listed exactly as long as a row names it, and known to be gone only while it is listed", () => {
   forEachStep((_before, after) => {
-    const named = new Set(after.map.rows.flatMap((row) => row.nodes));
+    const named = new Set(after.map.rows.flatMap((row) => [...row.nodes, ...row.joining]));
     for (const node of after.map.nodes) {
       if (node.state === "dead") expect(named.has(node.id)).toBe(true);
     }
     const listed = new Set(after.map.nodes.map((node) => node.id));
     expect([...named].every((id) => listed.has(id))).toBe(true);
+    expect(after.gone.every((id) => listed.has(id))).toBe(true);
+    const draining = after.map.nodes.filter((node) => node.state === "draining").map((node) => node.id);
+    expect(after.drains.map((drain) => drain.node).sort()).toEqual(draining.sort());
   });
+});
+
+test("what is drained is no loss, and is remembered", () => {
+  let released = 0;
+  forEachStep((before, after) => {
+    if (after.drained === before.drained) return;
+    released++;
+    const id = after.drained.at(-1)!;
+    expect(after.map.nodes.some((node) => node.id === id)).toBe(false);
+    expect(after.jobs).toEqual(before.jobs);
+  });
+  expect(released).toBeGreaterThan(0);
 });
 
 test("the history of ended jobs is bounded, and keeps the latest", () => {

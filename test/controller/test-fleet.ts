@@ -3,6 +3,8 @@ import { onTestFinished } from "vitest";
 import { seededRng } from "../../src/clock.ts";
 import { type Controller, createController } from "../../src/controller/controller.ts";
 import type { ControllerOptions } from "../../src/controller/options.ts";
+import type { Provisioner } from "../../src/controller/provisioners/provisioner.ts";
+import { rowsMoving } from "../../src/controller/relocation-progress.ts";
 import { formatEpoch } from "../../src/placement/epoch.ts";
 import { decodeMap } from "../../src/placement/map-codec.ts";
 import type { FleetMap } from "../../src/placement/types.ts";
@@ -27,7 +29,7 @@ export interface TestFleet {
   readonly controller: Controller;
   readonly clock: FakeClock;
   readonly log: string[];
-  call(method: string, path: string, body?: unknown, token?: string): Promise<Answer>;
+  call(method: string, path: string, body?: unknown, token?: string, signal?: AbortSignal): Promise<Answer>;
   /** The body of an answer that must be 200. */
   ok<T>(method: string, path: string, body?: unknown, token?: string): Promise<T>;
   addNode(options?: { port?: number; zone?: string }): Promise<TestNode>;
@@ -35,11 +37,15 @@ export interface TestFleet {
   createJob(request?: CreateJobRequest): Promise<CreateJobReply>;
 }
 
-export async function startFleet(options: ControllerOptions = {}): Promise<TestFleet> {
+export async function startFleet(
+  options: ControllerOptions = {},
+  provisioner?: Provisioner,
+): Promise<TestFleet> {
   const clock = new FakeClock();
   const log: string[] = [];
-  const defaults = { port: 0, clock, rng: seededRng(7), log: (line: string) => log.push(line) };
-  const controller = createController({ ...defaults, ...options });
+  const silent = { probe: async () => "silent" as const };
+  const defaults = { port: 0, clock, rng: seededRng(7), log: (line: string) => log.push(line), ...silent };
+  const controller = createController({ ...defaults, ...options }, provisioner);
   await controller.listen();
   onTestFinished(() => controller.close());
   return fleetOf(controller, clock, log);
@@ -51,12 +57,12 @@ export function fleetOf(controller: Controller, clock: FakeClock, log: string[] 
     controller,
     clock,
     log,
-    async call(method, path, body, token) {
+    async call(method, path, body, token, signal) {
       const headers: Record<string, string> = {};
       if (body !== undefined) headers["content-type"] = "application/json";
       if (token !== undefined) headers["authorization"] = `Bearer ${token}`;
       const init = { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) };
-      const response = await fetch(controller.url + path, init);
+      const response = await fetch(controller.url + path, signal === undefined ? init : { ...init, signal });
       const type = response.headers.get("content-type") ?? "";
       const bytes = Buffer.from(await response.arrayBuffer());
       const parsed: unknown = type.includes("json") ? JSON.parse(bytes.toString()) : bytes;
@@ -120,10 +126,36 @@ export class TestNode {
     return this.#fleet.call("POST", `/v1/nodes/${this.id}/heartbeat`, body, this.registered.fleetToken);
   }
 
+  /** Sends a heartbeat that says of the rows it leads that all who join are ready. */
+  obey(): Promise<HeartbeatReply> {
+    const ready = [...this.map.rows.entries()].flatMap(([group, { generation, nodes, joining }]) =>
+      nodes[0] === this.id ? joining.map((node) => [group, generation, node] as const) : [],
+    );
+    return this.beat({ ready });
+  }
+
+  /** Waits for news as `watchNews` says; takes nothing over. */
+  watch(waitMs: number, signal?: AbortSignal): Promise<Answer> {
+    const { term, n } = this.map.epoch;
+    const path = `/v1/nodes/${this.id}/watch?epoch=${term}.${n}&jobs=${this.jobs.version}&waitMs=${waitMs}`;
+    return this.#fleet.call("GET", path, undefined, this.registered.fleetToken, signal);
+  }
+
   /** Hears of the newest map and says so. */
   async catchUp(): Promise<void> {
     while ((await this.beat()).map !== undefined);
   }
+}
+
+/** Lets time pass, with these nodes doing what the map says, until all rows are where they should be. */
+export async function settleRows(fleet: TestFleet, nodes: readonly TestNode[]): Promise<void> {
+  for (let rounds = 0; rounds < 100; rounds++) {
+    for (const node of nodes) await node.obey();
+    for (const node of nodes) await node.obey();
+    await fleet.clock.advance(50);
+    if (rowsMoving(fleet.controller.state) === 0) return;
+  }
+  throw new Error("the rows do not settle");
 }
 
 /** Lets time pass in steps of a heartbeat, with these nodes alive. */

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type NodeId, nodeId } from "../../src/ids.ts";
 import { groupCount } from "../../src/placement/groups.ts";
-import { dropDead, planRows, type RowNode } from "../../src/placement/plan-rows.ts";
+import { planRows, type RowNode } from "../../src/placement/plan-rows.ts";
 import { emptyRow, type Row } from "../../src/placement/types.ts";
 import { playRowScenario } from "./row-scenario.ts";
 
@@ -170,26 +170,6 @@ test("every node helps to rebuild every other one", () => {
   // 8 nodes have 28 pairs, and 1024 rows of three have 3072 of them: 110 each.
   expect(Math.min(...pairs)).toBeGreaterThan(100);
   expect(Math.max(...pairs)).toBeLessThan(120);
-});
-
-test("dropDead takes dead backups out and leaves rows of dead primaries alone", () => {
-  const ids = (...numbers: number[]): NodeId[] => numbers.map(nodeId);
-  const rows: Row[] = [
-    { ...emptyRow, generation: 5, nodes: ids(1, 2, 3) },
-    { ...emptyRow, generation: 6, nodes: ids(2, 1, 3) },
-    { ...emptyRow, generation: 7, nodes: ids(1, 3, 4) },
-    { ...emptyRow, generation: 8, nodes: ids(2, 4, 3) },
-    emptyRow,
-  ];
-  const after = dropDead(rows, new Set(ids(2, 4)));
-  expect(after).toEqual([
-    { ...emptyRow, generation: 6, nodes: ids(1, 3) },
-    { ...emptyRow, generation: 6, nodes: ids(2, 1, 3) },
-    { ...emptyRow, generation: 8, nodes: ids(1, 3) },
-    { ...emptyRow, generation: 8, nodes: ids(2, 4, 3) },
-    emptyRow,
-  ]);
-  expect(after[1]).toBe(rows[1]);
 });
 
 test("golden: what each change of a small fleet does to the rows", () => {

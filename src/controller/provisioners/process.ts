@@ -45,6 +45,7 @@ export function createProcessProvisioner(options: ProcessProvisionerOptions): Pr
   }
 
   return {
+    startsNodes: true,
     async start(spec) {
       const args = [...execArgv, mainPath, "node", ...nodeArguments(spec, host)];
       const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe", "ipc"] });

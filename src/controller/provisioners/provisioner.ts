@@ -16,6 +16,8 @@ export interface ProvisionedNode {
 }
 
 export interface Provisioner {
+  /** False when nodes are started by somebody else: `start` then says how. */
+  readonly startsNodes: boolean;
   /** Resolves when the node is ready to serve. @throws MayflyError NODE_UNREACHABLE when it does not become ready. */
   start(spec: NodeSpec): Promise<ProvisionedNode>;
   /** Asks the node to leave, then makes it; resolves when it has ended. To stop one that has ended does nothing. */

@@ -4,6 +4,7 @@ import type { Provisioner } from "./provisioner.ts";
 
 export function createStaticProvisioner(): Provisioner {
   return {
+    startsNodes: false,
     async start({ controllerUrl, memoryBytes }) {
       throw new MayflyError(
         "INVALID_ARGUMENT",

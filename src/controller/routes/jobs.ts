@@ -3,7 +3,6 @@
  * renews the job's lease, and opens no other job.
  */
 import type { FastifyRequest } from "fastify";
-import { MayflyError } from "../../errors.ts";
 import type { CreateJobReply, JobInfo } from "../../wire/control-api.ts";
 import {
   authenticateJob,
@@ -25,15 +24,10 @@ import {
   ticketReply,
   ticketRequest,
 } from "../schemas.ts";
+import { checkAdministration } from "./administration.ts";
 import { type App, bearerToken, type RouteContext, replies } from "./route-context.ts";
 
 export function jobRoutes(app: App, context: RouteContext): void {
-  const administration = (request: FastifyRequest, what: string): void => {
-    const token = bearerToken(request);
-    if (token === undefined) return;
-    const job = authenticateJob(context.fleet, token);
-    throw new MayflyError("FORBIDDEN", `the token of job ${job.number} does not allow to ${what}`);
-  };
   const jobOf = (request: FastifyRequest, params: { job: string }): number => {
     const number = Number(params.job);
     const token = bearerToken(request);
@@ -45,7 +39,7 @@ export function jobRoutes(app: App, context: RouteContext): void {
     "/v1/jobs",
     { schema: { summary: "Begins a job", body: createJobRequest, response: replies(createJobReply) } },
     (request): Promise<CreateJobReply> => {
-      administration(request, "begin others");
+      checkAdministration(context, request, "begin others");
       return createJob(context.fleet, request.body, context.url());
     },
   );
@@ -56,7 +50,7 @@ export function jobRoutes(app: App, context: RouteContext): void {
       schema: { summary: "Jobs alive and the last that ended", response: replies(listJobsReply) },
     },
     (request): { jobs: JobInfo[] } => {
-      administration(request, "list all jobs");
+      checkAdministration(context, request, "list all jobs");
       return { jobs: listJobs(context.fleet) };
     },
   );

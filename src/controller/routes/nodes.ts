@@ -1,14 +1,19 @@
-/** For cache nodes: register, report, leave. */
+/** For cache nodes: register, report, hear what is new, leave. For people: empty them. */
 import type { FastifyRequest } from "fastify";
-import type { HeartbeatReply, RegisterNodeReply } from "../../wire/control-api.ts";
-import { checkNodeToken, hearNode, registerNode, retireNode } from "../nodes.ts";
+import { parseEpoch } from "../../placement/epoch.ts";
+import type { HeartbeatReply, NodeProgress, RegisterNodeReply } from "../../wire/control-api.ts";
+import { beginDrain, endDrain, nodeProgress } from "../drains.ts";
+import { checkNodeToken, hearNode, registerNode, retireNode, watchMsMax, watchNews } from "../nodes.ts";
 import {
+  drainRequest,
   emptyReply,
   heartbeatReply,
   heartbeatRequest,
   nodeIdParams,
+  nodeProgressReply,
   registerNodeReply,
   registerNodeRequest,
+  watchQuery,
 } from "../schemas.ts";
 import { type App, bearerToken, type RouteContext, replies } from "./route-context.ts";
 
@@ -47,6 +52,31 @@ export function nodeRoutes(app: App, context: RouteContext): void {
       hearNode(context.fleet, nodeOf(request, request.params), request.body),
   );
 
+  app.get(
+    "/v1/nodes/:id/watch",
+    {
+      schema: {
+        summary: "What a heartbeat would bring, as soon as there is a newer map or job table",
+        params: nodeIdParams,
+        querystring: watchQuery,
+        response: replies(heartbeatReply),
+      },
+    },
+    async (request): Promise<HeartbeatReply> => {
+      const id = nodeOf(request, request.params);
+      const { epoch, jobs, waitMs = watchMsMax } = request.query;
+      const gone = new AbortController();
+      const abort = (): void => gone.abort();
+      request.socket.once("close", abort);
+      try {
+        const known = { epoch: parseEpoch(epoch), jobsVersion: Number(jobs) };
+        return await watchNews(context.fleet, id, known, Number(waitMs), gone.signal);
+      } finally {
+        request.socket.removeListener("close", abort);
+      }
+    },
+  );
+
   app.post(
     "/v1/nodes/:id/leave",
     {
@@ -56,5 +86,43 @@ export function nodeRoutes(app: App, context: RouteContext): void {
       await retireNode(context.fleet, nodeOf(request, request.params));
       return {};
     },
+  );
+
+  app.get(
+    "/v1/nodes/:id",
+    {
+      schema: {
+        summary: "A node's state, and what keeps it from going",
+        params: nodeIdParams,
+        response: replies(nodeProgressReply),
+      },
+    },
+    (request): NodeProgress => nodeProgress(context.fleet, nodeOf(request, request.params)),
+  );
+
+  app.post(
+    "/v1/nodes/:id/drain",
+    {
+      schema: {
+        summary: "Empties a node, so that it can go without a loss",
+        params: nodeIdParams,
+        body: drainRequest,
+        response: replies(nodeProgressReply),
+      },
+    },
+    (request): Promise<NodeProgress> =>
+      beginDrain(context.fleet, nodeOf(request, request.params), request.body.deadlineMs),
+  );
+
+  app.post(
+    "/v1/nodes/:id/drain/cancel",
+    {
+      schema: {
+        summary: "A node that is being emptied takes shards and rows again",
+        params: nodeIdParams,
+        response: replies(nodeProgressReply),
+      },
+    },
+    (request): Promise<NodeProgress> => endDrain(context.fleet, nodeOf(request, request.params)),
   );
 }

@@ -10,6 +10,7 @@ import type {
 } from "fastify";
 import type { TSchema } from "typebox";
 import { MayflyError } from "../../errors.ts";
+import type { Scaler } from "../execute-scale.ts";
 import type { Fleet } from "../fleet.ts";
 import { errorReply } from "../schemas.ts";
 
@@ -24,6 +25,8 @@ export type App = FastifyInstance<
 export interface RouteContext {
   /** Throws MayflyError UNAVAILABLE while the controller starts: the port is bound before the fleet is taken over. */
   readonly fleet: Fleet;
+  /** Throws like `fleet`. */
+  readonly scaler: Scaler;
   /** The controller's URL as tickets name it. */
   readonly url: () => string;
 }

@@ -14,7 +14,7 @@ export function statusRoutes(app: App, context: RouteContext): void {
         response: replies(statusReply),
       },
     },
-    (): StatusReply => fleetStatus(context.fleet),
+    (): StatusReply => fleetStatus(context.fleet, context.scaler),
   );
 
   app.get(

@@ -1,6 +1,14 @@
 /** The difference between two states, so that a journal writes what changed and not everything. */
+import type { NodeId } from "../../ids.ts";
 import type { FleetMap } from "../../placement/types.ts";
-import { type EndedJob, endedJobsMax, type FleetState, type Job } from "../fleet-state.ts";
+import {
+  type Drain,
+  type EndedJob,
+  endedJobsMax,
+  type FleetState,
+  type Job,
+  type Replacement,
+} from "../fleet-state.ts";
 
 export interface StateChange {
   readonly formed?: boolean;
@@ -11,9 +19,14 @@ export interface StateChange {
   readonly jobs?: readonly Job[];
   /** They are no longer among the jobs; the oldest are forgotten beyond `endedJobsMax`. */
   readonly ended?: readonly EndedJob[];
+  readonly gone?: readonly NodeId[];
+  readonly drains?: readonly Drain[];
+  readonly drained?: readonly NodeId[];
+  readonly desired?: number;
+  readonly replacing?: Replacement;
 }
 
-/** `applyChange(state, changeBetween(state, next))` equals `next`. States are compared by reference, part by part. */
+/** `applyChange(state, changeBetween(state, next))` equals `next`, but for what is not stored. States are compared by reference, part by part. */
 export function changeBetween(state: FleetState, next: FleetState): StateChange {
   const knownJobs = new Set(state.jobs);
   const knownEnded = new Set(state.ended.map((job) => job.number));
@@ -26,6 +39,11 @@ export function changeBetween(state: FleetState, next: FleetState): StateChange 
     ...(next.highestJob === state.highestJob ? {} : { highestJob: next.highestJob }),
     ...(jobs.length === 0 ? {} : { jobs }),
     ...(ended.length === 0 ? {} : { ended }),
+    ...(next.gone === state.gone ? {} : { gone: next.gone }),
+    ...(next.drains === state.drains ? {} : { drains: next.drains }),
+    ...(next.drained === state.drained ? {} : { drained: next.drained }),
+    ...(next.desired === state.desired ? {} : { desired: next.desired }),
+    ...(next.replacing === state.replacing ? {} : { replacing: next.replacing }),
   };
 }
 

@@ -2,7 +2,7 @@
 import { Type } from "typebox";
 import { Value } from "typebox/value";
 import { MayflyError } from "../../errors.ts";
-import { jobNumber } from "../../ids.ts";
+import { jobNumber, nodeId } from "../../ids.ts";
 import { decodeMap, encodeMap } from "../../placement/map-codec.ts";
 import type { FleetState, Job } from "../fleet-state.ts";
 import { codeSchema, hintsSchema } from "../schemas.ts";
@@ -22,6 +22,7 @@ const jobFields = {
   nodesLost: count,
 };
 const jobSchema = Type.Object(jobFields);
+const node = Type.Integer({ minimum: 1, maximum: 2 ** 32 - 1 });
 const changeSchema = Type.Object({
   formed: Type.Optional(Type.Boolean()),
   map: Type.Optional(Type.String()),
@@ -29,12 +30,19 @@ const changeSchema = Type.Object({
   highestJob: Type.Optional(id),
   jobs: Type.Optional(Type.Array(jobSchema)),
   ended: Type.Optional(Type.Array(Type.Object({ ...jobFields, endedAtMs: count }))),
+  gone: Type.Optional(Type.Array(node)),
+  drains: Type.Optional(Type.Array(Type.Object({ node, deadlineAtMs: count }))),
+  drained: Type.Optional(Type.Array(node)),
+  desired: Type.Optional(count),
+  replacing: Type.Optional(Type.Object({ left: Type.Array(node), total: count, size: count })),
 });
 type ChangeRecord = Type.Static<typeof changeSchema>;
 
 /** Ready for JSON.stringify. */
 export function changeToRecord(change: StateChange): unknown {
-  const { map, ...fields } = change;
+  const { map, ...rest } = change;
+  const { formed, highestNode, highestJob, jobs, ended, gone, drains, drained, desired, replacing } = rest;
+  const fields = { formed, highestNode, highestJob, jobs, ended, gone, drains, drained, desired, replacing };
   return { ...fields, ...(map === undefined ? {} : { map: Buffer.from(encodeMap(map)).toString("base64") }) };
 }
 
@@ -47,7 +55,8 @@ export function changeFromRecord(record: unknown): StateChange {
       `no change of a fleet's state: ${fault?.instancePath} ${fault?.message}`,
     );
   }
-  const { formed, map, highestNode, highestJob, jobs, ended }: ChangeRecord = record;
+  const { formed, map, highestNode, highestJob, jobs, ended, desired }: ChangeRecord = record;
+  const { gone, drains, drained, replacing } = record;
   return {
     ...(formed === undefined ? {} : { formed }),
     ...(map === undefined ? {} : { map: decodeMap(Buffer.from(map, "base64")) }),
@@ -55,6 +64,13 @@ export function changeFromRecord(record: unknown): StateChange {
     ...(highestJob === undefined ? {} : { highestJob }),
     ...(jobs === undefined ? {} : { jobs: jobs.map(withNumber) }),
     ...(ended === undefined ? {} : { ended: ended.map(withNumber) }),
+    ...(gone === undefined ? {} : { gone: gone.map(nodeId) }),
+    ...(drains === undefined
+      ? {}
+      : { drains: drains.map((drain) => ({ ...drain, node: nodeId(drain.node) })) }),
+    ...(drained === undefined ? {} : { drained: drained.map(nodeId) }),
+    ...(desired === undefined ? {} : { desired }),
+    ...(replacing === undefined ? {} : { replacing: { ...replacing, left: replacing.left.map(nodeId) } }),
   };
 }
 

@@ -1,6 +1,9 @@
-// Stands in for the CLI's `node` verb: registers, says that it is ready, and leaves when asked to. The memory size says
-// how it misbehaves: 1 exits at once, 2 never gets ready, 3 does not listen to SIGTERM.
+// Stands in for the CLI's `node` verb: listens, registers, says that it is ready, and leaves when asked to. The memory
+// size says how it misbehaves: 1 exits at once, 2 never gets ready, 3 does not listen to SIGTERM.
 // @ts-check
+import { once } from "node:events";
+import { createServer } from "node:net";
+
 const [verb, ...rest] = process.argv.slice(2);
 const options = Object.fromEntries(rest.flatMap((arg, i) => (i % 2 === 0 ? [[arg, rest[i + 1]]] : [])));
 const memoryBytes = Number(options["--memory"]);
@@ -23,9 +26,13 @@ async function post(path, body) {
 if (memoryBytes !== 2) {
   const host = options["--host"];
   const zone = options["--zone"] ?? "";
+  // Where nobody listens the controller would take it for dead.
+  const server = createServer((socket) => socket.destroy()).listen(0, host);
+  await once(server, "listening");
+  const address = server.address();
   const { nodeId } = await post("/v1/nodes", {
     host,
-    port: (process.pid % 60_000) + 1,
+    port: typeof address === "object" ? address?.port : 0,
     memoryBytes,
     zone,
     pid: process.pid,

@@ -99,14 +99,22 @@ test("the published document has every route, with its errors", async () => {
     "GET /v1/jobs",
     "GET /v1/jobs/{job}",
     "GET /v1/map",
+    "GET /v1/nodes/{id}",
+    "GET /v1/nodes/{id}/watch",
+    "GET /v1/restart",
+    "GET /v1/scale",
     "GET /v1/status",
     "GET /v1/ticket",
     "POST /v1/jobs",
     "POST /v1/jobs/{job}/extend",
     "POST /v1/jobs/{job}/ticket",
     "POST /v1/nodes",
+    "POST /v1/nodes/{id}/drain",
+    "POST /v1/nodes/{id}/drain/cancel",
     "POST /v1/nodes/{id}/heartbeat",
     "POST /v1/nodes/{id}/leave",
+    "POST /v1/restart",
+    "POST /v1/scale",
   ]);
   for (const operation of Object.values(document.paths).flatMap((operations) => Object.values(operations))) {
     expect(operation.summary).toBeTruthy();

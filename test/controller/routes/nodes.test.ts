@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { importPublicKey, verifyToken } from "../../../src/auth/token.ts";
 import { decodeMap } from "../../../src/placement/map-codec.ts";
 import type { RegisterNodeReply, StatusReply } from "../../../src/wire/control-api.ts";
-import { startFleet } from "../test-fleet.ts";
+import { live, settleRows, startFleet } from "../test-fleet.ts";
 
 test("a node that registers gets an id, a token for it, and the map with itself in it", async () => {
   const fleet = await startFleet();
@@ -79,16 +79,22 @@ test("a process that took over an address is a new node, and the one before it i
   expect((await before.tryBeat()).status).toBe(404);
 });
 
-test("while no job is alive rows follow the nodes; afterwards nodes that join get shards and no rows", async () => {
-  const fleet = await startFleet();
-  const [a] = await fleet.addNodes(3);
+test("while no job is alive rows follow the nodes at once; afterwards nodes that join get them step by step", async () => {
+  const fleet = await startFleet({ rowCount: 24, joiningRowsMax: 4 });
+  const nodes = await fleet.addNodes(3);
   await fleet.createJob();
   const late = await fleet.addNode();
-  expect(late.map.rows.every((row) => !row.nodes.includes(late.map.nodes[3]!.id))).toBe(true);
-  expect(late.map.nodes[3]).toMatchObject({ id: late.id, state: "active", weight: 100 });
-  await fleet.ok("DELETE", "/v1/jobs/1");
-  await a!.beat();
-  expect(a!.map.rows.some((row) => row.nodes.some((id) => id === late.id))).toBe(true);
+  const joins = late.map.rows.filter((row) => row.joining.some((id) => id === late.id));
+  expect(joins).toHaveLength(4);
+  expect(late.map.rows.every((row) => !row.nodes.some((id) => id === late.id))).toBe(true);
+  expect(late.map.nodes[3]).toMatchObject({ id: late.id, state: "active", weight: 25 });
+  await settleRows(fleet, [...nodes, late]);
+  const has = (at: number) =>
+    fleet.controller.state.map.rows.filter((row) => row.nodes[at] === late.id).length;
+  expect(has(0)).toBe(6);
+  expect(has(0) + has(1) + has(2)).toBe(18);
+  await live(fleet, [...nodes, late], 3500);
+  expect(late.map.nodes[3]!.weight).toBe(100);
 });
 
 test("the map that is registered with is the map that is served", async () => {

@@ -7,7 +7,7 @@ import { emptyFleet, type FleetState } from "../../../src/controller/fleet-state
 import { openJournal } from "../../../src/controller/state-store/journal.ts";
 import { changeLine, readJournal, snapshotLine } from "../../../src/controller/state-store/journal-lines.ts";
 import { applyChange, changeBetween } from "../../../src/controller/state-store/state-change.ts";
-import { randomHistory } from "../random-history.ts";
+import { storedHistory } from "../random-history.ts";
 
 function temporaryDir(): string {
   const dir = mkdtempSync(join(tmpdir(), "mayfly-journal-"));
@@ -30,7 +30,7 @@ function journalOf(history: readonly FleetState[]): string[] {
 test("any history of a fleet is read back as it was written", () => {
   fc.assert(
     fc.property(fc.integer(), (seed) => {
-      const history = randomHistory(seed, 25);
+      const history = storedHistory(seed, 25);
       expect(readJournal(journalOf(history).join(""), "journal")).toEqual(history.at(-1));
       const replayed = history
         .slice(1)
@@ -42,7 +42,7 @@ test("any history of a fleet is read back as it was written", () => {
 });
 
 test("a last line that was cut off anywhere is dropped: nobody was told that it counts", () => {
-  const history = randomHistory(5, 4);
+  const history = storedHistory(5, 4);
   const lines = journalOf(history);
   const whole = lines.slice(0, -1).join("");
   const last = lines.at(-1)!;
@@ -53,7 +53,7 @@ test("a last line that was cut off anywhere is dropped: nobody was told that it 
 });
 
 test("any other damage is an error that names the line and what to do", () => {
-  const lines = journalOf(randomHistory(6, 5));
+  const lines = journalOf(storedHistory(6, 5));
   const damage = (index: number, change: (line: string) => string): string =>
     lines.map((line, i) => (i === index ? change(line) : line)).join("");
   for (const index of lines.keys()) {
@@ -88,7 +88,7 @@ test("a store gives each term away once, however many ask at once", async () => 
 
 test("each term goes on from what the one before saved, and does not see what that saves later", async () => {
   const dir = temporaryDir();
-  const [start, ...states] = randomHistory(8, 6) as [FleetState, ...FleetState[]];
+  const [start, ...states] = storedHistory(8, 6) as [FleetState, ...FleetState[]];
   const old = await openJournal(dir);
   expect(await old.claim(1)).toEqual({ term: 1, state: undefined });
   let at = start;
@@ -110,7 +110,7 @@ test("each term goes on from what the one before saved, and does not see what th
 
 test("a crash between claiming a term and saving under it loses nothing", async () => {
   const dir = temporaryDir();
-  const state = randomHistory(9, 8).at(-1)!;
+  const state = storedHistory(9, 8).at(-1)!;
   const first = await openJournal(dir);
   await first.claim(1);
   await first.save({}, state);
@@ -122,9 +122,9 @@ test("a crash between claiming a term and saving under it loses nothing", async 
 
 test("a journal that grows is written anew as one state", async () => {
   const dir = temporaryDir();
-  const store = await openJournal(dir, { compactAfterBytes: 20_000 });
+  const store = await openJournal(dir, { compactAfterBytes: 4_000 });
   await store.claim(1);
-  const history = randomHistory(10, 60);
+  const history = storedHistory(10, 60);
   let largest = 0;
   for (const [i, next] of history.entries()) {
     await store.save(i === 0 ? {} : changeBetween(history[i - 1]!, next), next);
@@ -144,7 +144,7 @@ test("the key is made once, and only this user can read it and the journal", asy
   expect(new Set(keys).size).toBe(1);
   await stores[0]!.save({}, emptyFleet(2));
   expect(statSync(join(dir, "fleet.key")).mode & 0o777).toBe(0o600);
-  expect(statSync(join(dir, "journal-1.jsonl")).mode & 0o777).toBe(0o600);
+  expect(statSync(join(dir, journals(dir)[0]!)).mode & 0o777).toBe(0o600);
   expect(await (await openJournal(dir)).privateKey(() => "another")).toBe(keys[0]);
   expect(readdirSync(dir).filter((name) => name.endsWith(".tmp"))).toEqual([]);
   await stores[0]!.close();
@@ -161,7 +161,7 @@ test("a directory that cannot be used is told so, with what to do", async () => 
 test("a save that failed is made up for by the next", async () => {
   const dir = temporaryDir();
   const store = await openJournal(dir, { compactAfterBytes: 0 });
-  const history = randomHistory(11, 5);
+  const history = storedHistory(11, 5);
   await store.claim(1);
   await store.save({}, history[0]!);
   await store.save({}, history[1]!);
