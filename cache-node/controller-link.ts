@@ -15,20 +15,30 @@ export interface ControllerLinkOptions {
   readonly clock: Clock;
   readonly controller: ControllerClient;
   readonly heartbeat: () => HeartbeatRequest;
+  /** The newest map and table of jobs here. */
+  readonly known: () => Pick<HeartbeatRequest, "epoch" | "jobsVersion">;
   readonly onReply: (reply: HeartbeatReply) => void;
   /** The controller has declared this node dead: its data count as gone, so the process must end. */
   readonly onDeclaredDead: (error: MayflyError) => void;
+  /** The node was asked to leave and nothing needs it any more. */
+  readonly onDrained: () => void;
   /** The first attempt to register failed; it is tried for a minute. */
   readonly onAway?: ((error: MayflyError) => void) | undefined;
 }
 
 const registerRetryMs = 200;
 const registerTimeoutMs = 60_000;
+/** So long the controller may keep a request that waits for news. */
+const watchMs = 10_000;
+/** News of one moment goes in one heartbeat. */
+const newsGatherMs = 5;
 
 export class ControllerLink {
   readonly #options: ControllerLinkOptions;
   #node: RegisterNodeReply | undefined;
   #cancel: Cancel | undefined;
+  #beating = false;
+  #beatAgain = false;
   #stopped = false;
 
   constructor(options: ControllerLinkOptions) {
@@ -43,7 +53,8 @@ export class ControllerLink {
       try {
         const reply = await controller.registerNode(request);
         this.#node = reply;
-        this.#schedule();
+        this.#schedule(reply.heartbeatMs);
+        void this.#watch(reply);
         return reply;
       } catch (thrown) {
         const error = MayflyError.from(thrown);
@@ -66,12 +77,49 @@ export class ControllerLink {
     this.#cancel?.();
   }
 
-  #schedule(): void {
+  /** There is something that the controller should hear of now; what comes in the next moment goes with it. */
+  beatSoon(): void {
+    if (this.#beating) this.#beatAgain = true;
+    else this.#schedule(newsGatherMs);
+  }
+
+  #schedule(delayMs: number): void {
     const node = this.#node;
     if (this.#stopped || node === undefined) return;
-    this.#cancel = this.#options.clock.after(node.heartbeatMs, () => {
-      void this.#beat(node).finally(() => this.#schedule());
+    this.#cancel?.();
+    this.#cancel = this.#options.clock.after(delayMs, () => {
+      this.#beating = true;
+      this.#beatAgain = false;
+      void this.#beat(node).finally(() => {
+        this.#beating = false;
+        this.#schedule(this.#beatAgain ? newsGatherMs : node.heartbeatMs);
+      });
     });
+  }
+
+  /** Always has one request at the controller, which answers it when there is a newer map or a newer table of jobs. */
+  async #watch({ nodeId, fleetToken, heartbeatMs }: RegisterNodeReply): Promise<void> {
+    const { clock, controller, known } = this.#options;
+    while (!this.#stopped) {
+      try {
+        const after = { ...known(), waitMs: watchMs };
+        const reply = await controller.watch(nodeId, after, fleetToken);
+        if (this.#stopped) return;
+        this.#take(reply);
+        if (reply.drained === true) return;
+        // The controller waits for this before it lets a job begin.
+        if (reply.map !== undefined) this.beatSoon();
+      } catch (thrown) {
+        const error = MayflyError.from(thrown);
+        if (error.code === "NODE_UNKNOWN") return this.#declaredDead(error);
+        await sleep(clock, error.retryAfterMs ?? heartbeatMs);
+      }
+    }
+  }
+
+  #take(reply: HeartbeatReply): void {
+    this.#options.onReply(reply);
+    if (reply.drained === true) this.#options.onDrained();
   }
 
   /**
@@ -79,20 +127,24 @@ export class ControllerLink {
    * before it lets a job begin.
    */
   async #beat({ nodeId, fleetToken }: RegisterNodeReply): Promise<void> {
-    const { controller, heartbeat, onReply } = this.#options;
+    const { controller, heartbeat } = this.#options;
     try {
       let report: HeartbeatRequest | undefined = heartbeat();
       while (report !== undefined) {
         const reply = await controller.heartbeat(nodeId, report, fleetToken);
         if (this.#stopped) return;
-        onReply(reply);
+        this.#take(reply);
         const next: HeartbeatRequest | undefined = reply.map === undefined ? undefined : heartbeat();
         report = next?.epoch === report.epoch ? undefined : next;
       }
     } catch (thrown) {
       const error = MayflyError.from(thrown);
       // Anything else passes: the controller may be away, and reads and writes go on.
-      if (error.code === "NODE_UNKNOWN" && !this.#stopped) this.#options.onDeclaredDead(error);
+      if (error.code === "NODE_UNKNOWN") this.#declaredDead(error);
     }
+  }
+
+  #declaredDead(error: MayflyError): void {
+    if (!this.#stopped) this.#options.onDeclaredDead(error);
   }
 }

@@ -1,5 +1,5 @@
 /** The cache node as a process: what `mayfly node` runs. */
-import { systemClock } from "../src/clock.ts";
+import { systemClock, systemRng } from "../src/clock.ts";
 import { MayflyError } from "../src/errors.ts";
 import { type CacheNode, startCacheNode } from "./node.ts";
 import { limitHeapGarbage } from "./store/heap-gauge.ts";
@@ -15,7 +15,7 @@ export interface RunCacheNodeOptions {
 
 /**
  * Runs a node until SIGINT or SIGTERM, until the process that started it with an IPC channel is gone, or until the
- * controller declares it dead. When it serves it prints `{"ready":{"node":3,"host":"127.0.0.1","port":40123}}` as one
+ * controller declares it dead or has drained it. When it serves it prints `{"ready":{"node":3,"host":"127.0.0.1","port":40123}}` as one
  * line on standard output.
  * @throws MayflyError what `startCacheNode` throws; NODE_UNKNOWN after it was declared dead
  */
@@ -29,11 +29,13 @@ export async function runCacheNode(options: RunCacheNodeOptions): Promise<void> 
   const starting = startCacheNode({
     ...options,
     clock: systemClock,
+    rng: systemRng,
     pid: process.pid,
     onDeclaredDead: (error) => {
       declaredDead = error;
       stop();
     },
+    onDrained: stop,
   });
   // Registering goes on for a minute while the controller is away; a signal does not wait for that.
   const node: CacheNode | undefined = await Promise.race([starting, stopped.then(() => undefined)]);

@@ -2,11 +2,11 @@
 import type { KeyObject } from "node:crypto";
 import type { FleetView } from "../client/transport/fleet-view.ts";
 import type { Clock } from "../src/clock.ts";
-import type { BackupCells } from "./cells/backup-cells.ts";
 import type { CellWaits } from "./cells/cell-waits.ts";
 import type { PrimaryCells } from "./cells/primary-cells.ts";
 import type { Rows } from "./cells/rows.ts";
 import type { JobDirectory } from "./job-directory.ts";
+import type { Replicas } from "./replicas.ts";
 import type { GroupLogs } from "./replication/group-logs.ts";
 import type { CellStore } from "./store/cell-store.ts";
 import type { NodeMemory } from "./store/node-memory.ts";
@@ -25,7 +25,7 @@ export interface NodeCore {
   readonly rows: Rows;
   readonly logs: GroupLogs;
   readonly primary: PrimaryCells;
-  readonly backup: BackupCells;
+  readonly replicas: Replicas;
   readonly view: FleetView;
   /** 0 before the node is registered. */
   nodeIdOrZero(): number;

@@ -2,31 +2,26 @@
 import type { KeyObject } from "node:crypto";
 import net from "node:net";
 import { ControllerClient } from "../client/controller-client.ts";
-import type { Argument } from "../client/transport/connection.ts";
-import { startDeadline } from "../client/transport/deadline.ts";
 import { FleetView } from "../client/transport/fleet-view.ts";
 import { NodePool } from "../client/transport/node-pool.ts";
 import { importPublicKey } from "../src/auth/token.ts";
-import type { Clock } from "../src/clock.ts";
+import type { Clock, Rng } from "../src/clock.ts";
+import { atEndOfTurn } from "../src/end-of-turn.ts";
 import { MayflyError } from "../src/errors.ts";
 import { type NodeId, nodeId } from "../src/ids.ts";
 import { formatEpoch } from "../src/placement/epoch.ts";
 import { encodeMap } from "../src/placement/map-codec.ts";
 import type { FleetMap } from "../src/placement/types.ts";
-import { effectsBatch } from "../src/wire/cell.ts";
 import {
   type HeartbeatReply,
   type HeartbeatRequest,
   idleHeartbeat,
   type JobTable,
 } from "../src/wire/control-api.ts";
-import { BackupCells } from "./cells/backup-cells.ts";
-import { CellWaits } from "./cells/cell-waits.ts";
-import { PrimaryCells } from "./cells/primary-cells.ts";
-import { Rows } from "./cells/rows.ts";
 import { cellCommands } from "./commands/cell-commands.ts";
 import { connectionCommands } from "./commands/connection-commands.ts";
 import { mapCommands } from "./commands/map-commands.ts";
+import { objectCommands } from "./commands/object-commands.ts";
 import { replicationCommands } from "./commands/replication-commands.ts";
 import { serverCommands } from "./commands/server-commands.ts";
 import { shardBodies, shardCommands } from "./commands/shard-commands.ts";
@@ -35,16 +30,18 @@ import { ControllerLink } from "./controller-link.ts";
 import { ObjectFreer } from "./free-objects.ts";
 import { JobDirectory } from "./job-directory.ts";
 import type { NodeCore } from "./node-core.ts";
-import { BackupLink, type BackupLinkOptions } from "./replication/backup-link.ts";
-import { GroupLogs } from "./replication/group-logs.ts";
+import { NodePeers } from "./node-peers.ts";
+import { Relocation } from "./relocation/relocation.ts";
+import { relocationCells } from "./relocation-port.ts";
+import { Replicas } from "./replicas.ts";
 import type { Command } from "./server/call.ts";
 import { ClientConnection } from "./server/client-connection.ts";
-import { CellStore } from "./store/cell-store.ts";
 import { createNodeMemory } from "./store/node-memory.ts";
 import { ShardStore } from "./store/shard-store.ts";
 
 export interface CacheNodeOptions {
   readonly clock: Clock;
+  readonly rng: Rng;
   readonly controllerUrl: string;
   readonly memoryBytes: number;
   /** To listen on and to be reached at. Default 127.0.0.1. */
@@ -55,6 +52,8 @@ export interface CacheNodeOptions {
   readonly pid: number;
   /** The controller has declared this node dead; the process should end. */
   readonly onDeclaredDead: (error: MayflyError) => void;
+  /** The node was drained: the process should end, with success. */
+  readonly onDrained: () => void;
   /** The controller could not be reached at first; it is tried for a minute. */
   readonly onControllerAway?: ((error: MayflyError) => void) | undefined;
   /** Copy what is received instead of receiving in place. */
@@ -71,7 +70,8 @@ export interface CacheNode {
 
 const redisVersion = "7.0.15";
 const tickMs = 1000;
-const replicateTimeoutMs = 5000;
+/** A failover waits so long after the old primary's last renewal; renewals must not fail for a pause of the process. */
+const grantMsMax = 1000;
 
 /** Listens, registers and serves. @throws MayflyError PORT_IN_USE, CONTROLLER_UNREACHABLE, INVALID_ARGUMENT */
 export async function startCacheNode(options: CacheNodeOptions): Promise<CacheNode> {
@@ -96,11 +96,13 @@ class Node implements CacheNode {
   #id: NodeId | undefined;
   #publicKey: KeyObject | undefined;
   #fleetToken = "";
+  #grantMs = grantMsMax;
   #encoded: Uint8Array | undefined;
   #connectionId = 0;
   #cancelTick = (): void => undefined;
   #utilization = performance.eventLoopUtilization();
   #pool: NodePool | undefined;
+  #relocation: Relocation | undefined;
 
   constructor(options: CacheNodeOptions) {
     this.#options = options;
@@ -115,6 +117,7 @@ class Node implements CacheNode {
       ...cellCommands(this.#core),
       ...shardCommands(this.#core),
       ...replicationCommands(this.#core),
+      ...objectCommands(() => this.#relocation!),
     ];
     for (const command of families) this.#commands.set(command.name, command);
     this.#server = net.createServer({ pauseOnConnect: true, noDelay: true }, (socket) => {
@@ -132,8 +135,10 @@ class Node implements CacheNode {
       clock: options.clock,
       controller: this.#controller,
       heartbeat: () => this.#heartbeat(),
+      known: () => ({ epoch: this.#core.view.epochText, jobsVersion: this.#core.jobs.version }),
       onReply: (reply) => this.#takeNews(reply),
       onDeclaredDead: options.onDeclaredDead,
+      onDrained: options.onDrained,
       onAway: options.onControllerAway,
     });
   }
@@ -165,13 +170,14 @@ class Node implements CacheNode {
     this.#id = nodeId(reply.nodeId);
     this.#publicKey = importPublicKey(reply.publicKey);
     this.#fleetToken = reply.fleetToken;
+    this.#grantMs = Math.min(grantMsMax, reply.deadAfterMs / 2);
     this.#takeNews({ map: reply.map, jobs: reply.jobs });
     const tick = (): void => {
-      this.#core.primary.tick();
-      this.#core.backup.tick();
+      this.#core.replicas.tick();
       this.#cancelTick = clock.after(tickMs, tick, true);
     };
     this.#cancelTick = clock.after(tickMs, tick, true);
+    this.#relocation?.start();
   }
 
   async stop(): Promise<void> {
@@ -184,38 +190,43 @@ class Node implements CacheNode {
     this.#cancelTick();
     this.#server.close();
     for (const connection of [...this.#connections]) connection.close();
-    this.#core.logs.close();
+    this.#relocation?.close();
+    this.#core.replicas.close();
     this.#pool?.close();
     this.#controller.close();
     this.#core.memory.close();
   }
 
   #createCore(): NodeCore {
-    const { clock, memoryBytes } = this.#options;
+    const { clock, memoryBytes, rng } = this.#options;
     const memory = createNodeMemory({ limitBytes: memoryBytes, clock });
     const shards = new ShardStore(memory);
-    const cells = new CellStore(memory);
     const jobs = new JobDirectory();
-    const waits = new CellWaits(clock);
     const self = (): NodeId => this.#self();
     const view: FleetView = new FleetView({ seeds: [], pool: () => this.#nodePool() });
-    const rows = new Rows(self, () => view.current);
-    const logs = new GroupLogs(self, (backup, wanted) => this.#openLink(backup, wanted));
     const freer = new ObjectFreer({ clock, self, shards, pool: this.#nodePool(), view });
-    const primary = new PrimaryCells({
-      clock,
-      cells,
-      logs,
-      rows,
-      waits,
-      map: () => view.current,
+    const grantMs = (): number => this.#grantMs;
+    const peers = new NodePeers({
+      ...{ clock, pool: this.#nodePool(), view, grantMs },
+      encodedMap: () => this.#encoded,
+    });
+    const replicas = new Replicas({
+      ...{ clock, rng, atEndOfTurn, self, map: () => view.current, memory, jobs, peers, grantMs },
       checkQuota: (job, bytes) => jobs.checkQuota(job, memory.job(job).usedBytes, bytes),
       freeObject: (job, ref) => freer.free(job, ref),
+      onNews: () => this.#link.beatSoon(),
+      onActive: (group) => this.#relocation?.groupActivated(group),
+      onResigned: (group) => this.#relocation?.groupLeft(group),
+      onRef: (job, group, name, value) => this.#relocation?.refCommitted(job, group, name, value),
     });
-    const backup = new BackupCells({ clock, cells, jobs, self, map: () => view.current });
+    this.#relocation = new Relocation({
+      ...{ clock, rng, self, shards, jobs, view, pool: this.#nodePool() },
+      cells: relocationCells(replicas),
+    });
+    const { rows, logs, primary, cells, waits } = replicas;
     view.onChange((map) => this.#followMap(map));
     return {
-      ...{ clock, redisVersion, memory, shards, cells, waits, jobs, rows, logs, primary, backup, view },
+      ...{ clock, redisVersion, memory, shards, cells, waits, jobs, rows, logs, primary, replicas, view },
       startedAtMs: clock.now(),
       nodeIdOrZero: () => this.#id ?? 0,
       port: () => this.port,
@@ -241,38 +252,6 @@ class Node implements CacheNode {
     return this.#pool;
   }
 
-  #openLink(backup: NodeId, wanted: BackupLinkOptions["wanted"]): BackupLink {
-    const request = async (name: string, args: readonly Argument[]): Promise<void> => {
-      const entry = this.#core.view.node(backup);
-      if (entry === undefined) throw new MayflyError("NODE_UNREACHABLE", `node ${backup} is not in the map.`);
-      const deadline = startDeadline(
-        this.#options.clock,
-        replicateTimeoutMs,
-        undefined,
-        `${name} to node ${backup}`,
-      );
-      await this.#nodePool().connection(entry, "small").request(name, args, { deadline });
-    };
-    return new BackupLink({
-      clock: this.#options.clock,
-      wanted,
-      send: (encoded) => request("MF.REPLICATE", [this.#core.view.epochText, effectsBatch(encoded)]),
-      onFailure: (error) => {
-        // One of the two has an older map: give ours, and ask for a newer one.
-        if (error.code !== "MOVED" || this.#encoded === undefined) return;
-        const deadline = startDeadline(
-          this.#options.clock,
-          replicateTimeoutMs,
-          undefined,
-          "exchange of maps",
-        );
-        request("MF.MAP.OFFER", [this.#encoded])
-          .then(() => this.#core.view.refresh(deadline))
-          .catch(() => undefined);
-      },
-    });
-  }
-
   #takeNews(reply: HeartbeatReply): void {
     if (reply.jobs !== undefined) this.#followJobs(reply.jobs);
     if (reply.map !== undefined) this.#core.view.offer(Buffer.from(reply.map, "base64"));
@@ -283,6 +262,7 @@ class Node implements CacheNode {
     for (const job of jobs.adopt(table)) {
       shards.endJob(job);
       cells.endJob(job);
+      this.#relocation?.jobEnded(job);
       memory.endJob(job);
       const ended = new MayflyError("JOB_ENDED", `Job ${job} has ended.`);
       waits.dismiss(
@@ -294,22 +274,19 @@ class Node implements CacheNode {
 
   #followMap(map: FleetMap): void {
     this.#encoded = encodeMap(map);
-    const { logs, waits, rows, backup } = this.#core;
-    logs.adopt(map);
-    backup.adopt(map);
-    waits.dismiss(
-      (_, group) => !rows.serves(group),
-      (group) => rows.moved(group),
-    );
+    this.#core.replicas.adopt(map);
+    this.#relocation?.mapChanged(map);
   }
 
   #heartbeat(): HeartbeatRequest {
-    const { memory, jobs, view } = this.#core;
+    const { memory, jobs, view, replicas } = this.#core;
     const utilization = performance.eventLoopUtilization();
     const since = performance.eventLoopUtilization(utilization, this.#utilization);
     this.#utilization = utilization;
     return {
       ...idleHeartbeat,
+      ...replicas.report(),
+      ...(this.#relocation !== undefined && { relocation: this.#relocation.relocator.report() }),
       epoch: formatEpoch(view.epoch),
       jobsVersion: jobs.version,
       limitBytes: memory.limitBytes,

@@ -56,7 +56,7 @@ export async function readCell(
 ): Promise<CellValue | undefined> {
   if (waitMs > 0) return awaitCell(context, key, deadline, waitMs);
   const argsOf = (epoch: string): readonly Argument[] => [epoch, 0, key];
-  return parseCell(await askRow(context, { key, access: "read", command: "MF.CELL.GET", argsOf }, deadline));
+  return parseCell(await askRow(context, { key, command: "MF.CELL.GET", argsOf }, deadline));
 }
 
 async function awaitCell(
@@ -73,7 +73,7 @@ async function awaitCell(
     return [epoch, Math.max(0, Math.ceil(waitNowMs)), key];
   };
   for (;;) {
-    const request: RowRequest = { key, access: "read", command: "MF.CELL.GET", argsOf };
+    const request: RowRequest = { key, command: "MF.CELL.GET", argsOf };
     const cell = parseCell(await askRow(context, request, deadline));
     const overMs = Math.min(waitUntilMs, deadline.atMs - 110);
     if (cell !== undefined || context.clock.now() >= overMs) return cell;
@@ -148,7 +148,7 @@ function mutate(
     session.floor,
     ...args,
   ];
-  return askRow(context, { key, access: "write", command, argsOf }, deadline).then(
+  return askRow(context, { key, command, argsOf }, deadline).then(
     (reply) => {
       session.end(sequence);
       return reply;

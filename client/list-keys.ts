@@ -62,7 +62,7 @@ export async function* listKeys(
     checkDeadline(deadline, last);
     const map = await context.view.ready(deadline);
     try {
-      const member = memberFor(map, context, group, "read");
+      const member = memberFor(map, context, group);
       yield* listNode(context, map, member, listing, prefix, deadline);
     } catch (thrown) {
       const error = MayflyError.from(thrown);
@@ -84,7 +84,7 @@ async function* listNode(
   deadline: Deadline,
 ): AsyncGenerator<KeyEntry> {
   const served = (group: Group): boolean =>
-    listing.isOpen(group) && memberFor(map, context, group, "read").id === node.id;
+    listing.isOpen(group) && map.rows[group]?.nodes[0] === node.id;
   let group = nextServed(served, 0);
   while (group !== undefined) {
     const args = [formatEpoch(map.epoch), group, listing.after(group), pageKeysMax, prefix];

@@ -11,15 +11,12 @@ import type { ClientContext } from "./context.ts";
 import type { Argument } from "./transport/connection.ts";
 import { checkDeadline, type Deadline, pause } from "./transport/deadline.ts";
 
-export type Access = "read" | "write";
-
 const backoffMsMin = 10;
 const backoffMsMax = 300;
 
 /** One command to the row of a key. */
 export interface RowRequest {
   readonly key: Uint8Array;
-  readonly access: Access;
   readonly command: string;
   /** The arguments, the caller's epoch first; asked for before each attempt. */
   readonly argsOf: (epoch: string) => readonly Argument[];
@@ -28,7 +25,7 @@ export interface RowRequest {
 /**
  * Sends the request to the member of the key's row that serves such access, until it succeeds, fails for good, or the
  * deadline passes. The first attempt, which mostly is the only one, goes out without a turn of its own.
- * @throws MayflyError UNAVAILABLE for writes when the primary is dead; LOST for reads when all members are
+ * @throws MayflyError what the node answers; what it failed with last, or DEADLINE_EXCEEDED, when time is over
  */
 export function askRow(context: ClientContext, request: RowRequest, deadline: Deadline): Promise<RespValue> {
   const group = groupOf(request.key);
@@ -45,12 +42,12 @@ export function askRow(context: ClientContext, request: RowRequest, deadline: De
 
 function attempt(
   context: ClientContext,
-  { access, command, argsOf }: RowRequest,
+  { command, argsOf }: RowRequest,
   group: Group,
   map: FleetMap,
   deadline: Deadline,
 ): Promise<RespValue> {
-  const member = memberFor(map, context, group, access);
+  const member = memberFor(map, context, group);
   const connection = context.pool.connection(member, "small");
   return connection.request(command, argsOf(context.view.epochText), { deadline });
 }
@@ -84,30 +81,23 @@ async function askAgain(
   }
 }
 
-/** Errors that go away by themselves: the map moves on, a node comes back, memory is freed. */
+/** Errors that go away by themselves: the map moves on, a node comes back, a row is served again, memory is freed. */
 export function worthRetrying(error: MayflyError): boolean {
-  return error.code === "MOVED" || error.code === "NODE_UNREACHABLE" || error.code === "BUSY";
+  const { code } = error;
+  return (
+    code === "MOVED" ||
+    code === "NODE_UNREACHABLE" ||
+    code === "BUSY" ||
+    (code === "UNAVAILABLE" && error.retryAfterMs !== undefined)
+  );
 }
 
-/** The member of the group's row to ask: the primary, or for reads a backup of a dead one. */
-export function memberFor(map: FleetMap, context: ClientContext, group: Group, access: Access): NodeEntry {
-  const row = map.rows[group];
-  const primary = row?.nodes[0] === undefined ? undefined : context.view.node(row.nodes[0]);
-  if (primary !== undefined && primary.state !== "dead") return primary;
-  const members = (row?.nodes ?? []).map((id) => context.view.node(id));
-  if (access === "read") {
-    const backup = members.find((member) => member !== undefined && member.state !== "dead");
-    if (backup !== undefined) return backup;
-  }
-  if (members.length === 0) throw new MayflyError("MOVED", "The fleet is still forming: it has no rows yet.");
-  if (access === "read") {
-    throw new MayflyError(
-      "LOST",
-      `All ${members.length} nodes that held the keys of group ${group} are dead: whatever this key had is lost.`,
-    );
-  }
-  throw new MayflyError(
-    "UNAVAILABLE",
-    `The primary of this key (group ${group}, node ${row?.nodes[0]}) is dead, so it takes no writes now; reads go on.`,
-  );
+/** The primary of the group's row. @throws MayflyError UNAVAILABLE, worth retrying, while there is none */
+export function memberFor(map: FleetMap, context: ClientContext, group: Group): NodeEntry {
+  const id = map.rows[group]?.nodes[0];
+  const primary = id && context.view.node(id);
+  if (primary && primary.state !== "dead") return primary;
+  throw new MayflyError("UNAVAILABLE", `No node leads group ${group} now; another will.`, {
+    retryAfterMs: 50,
+  });
 }

@@ -1,33 +1,28 @@
-/** What a backup does with the effects its primaries send: checks that they follow one another, and applies them. */
+/**
+ * What a member does with the effects that the primary of its row sends: checks that they lead on from what it has, and
+ * applies them; where they do not, it refuses the group until a snapshot has come.
+ */
 import type { Clock } from "../../src/clock.ts";
 import { MayflyError } from "../../src/errors.ts";
 import type { Group, JobNumber, NodeId } from "../../src/ids.ts";
 import { formatEpoch } from "../../src/placement/epoch.ts";
 import type { FleetMap } from "../../src/placement/types.ts";
 import type { Effect } from "../../src/wire/cell.ts";
-import { compareVersions, type Version } from "../../src/wire/version.ts";
+import { compareVersions, decodeVersion, type Version } from "../../src/wire/version.ts";
 import type { JobDirectory } from "../job-directory.ts";
-import { type CellStore, cellName } from "../store/cell-store.ts";
+import type { GroupStates } from "../replication/group-states.ts";
+import { decodeRecords, piecesMax } from "../replication/snapshot.ts";
+import { cellName } from "../store/cell.ts";
+import type { CellStore } from "../store/cell-store.ts";
 import { ExpiryWheel, expiredKeptMs } from "./expiry-wheel.ts";
 
 export interface BackupCellsOptions {
   readonly clock: Clock;
   readonly cells: CellStore;
+  readonly states: GroupStates;
   readonly jobs: JobDirectory;
   readonly self: () => NodeId;
   readonly map: () => FleetMap | undefined;
-}
-
-interface Sent {
-  readonly version: Version;
-  readonly primary: NodeId;
-}
-
-/** The same, for each effect anew. */
-interface Newest {
-  generation: number;
-  sequence: number;
-  primary: NodeId;
 }
 
 interface Leftover {
@@ -37,15 +32,17 @@ interface Leftover {
   readonly version: Version;
 }
 
+/** A snapshot that has not all come yet. What the node has is left as it is until then. */
+interface Incoming {
+  /** Of this one alone: two of the same version may differ in what does not matter. */
+  readonly id: string;
+  readonly version: Version;
+  readonly pieces: Uint8Array[];
+}
+
 export class BackupCells {
   readonly #options: BackupCellsOptions;
-  /** Newest effect of each group, and who sent it. */
-  readonly #newest = new Map<Group, Newest>();
-  /**
-   * The effect of a group that found no memory. Until its primary has sent it again, what was sent behind it is refused:
-   * sequences show a gap, but begin anew with each generation.
-   */
-  readonly #refused = new Map<Group, Sent>();
+  readonly #incoming = new Map<Group, Incoming>();
   /** What is left of expired keys: a primary forgets it in time without an effect, and so must we. */
   readonly #leftovers = new ExpiryWheel<Leftover>();
 
@@ -55,39 +52,23 @@ export class BackupCells {
 
   /**
    * Applies effects in order; those it has already are skipped.
-   * @throws MayflyError MOVED when by this node's map the sender is not the primary; PROTOCOL at a gap; BUSY without
-   * memory. What came before the failing effect stays applied.
+   *
+   * @returns the groups whose effects do not lead on from what this node has: they need a snapshot
+   * @throws MayflyError MOVED when by this node's map the sender is not the primary, or the effect is of a later
+   * generation; BUSY without memory. What came before the failing effect stays applied.
    */
-  apply(sender: NodeId, effects: readonly Effect[]): void {
-    const map = this.#options.map();
-    if (map?.nodes.find((node) => node.id === sender)?.state === "dead") {
-      throw new MayflyError("MOVED", `${formatEpoch(map.epoch)} node ${sender} was declared dead.`);
-    }
+  apply(sender: NodeId, effects: readonly Effect[]): Group[] {
+    const refused = new Set<Group>();
     for (const effect of effects) {
-      const row = map?.rows[effect.group];
-      const member = row?.nodes.indexOf(this.#options.self()) ?? -1;
-      if (
-        row === undefined ||
-        row.nodes[0] !== sender ||
-        member < 1 ||
-        effect.version.generation > row.generation
-      ) {
-        const epoch = map === undefined ? "0.0" : formatEpoch(map.epoch);
-        throw new MayflyError(
-          "MOVED",
-          `${epoch} node ${sender} is not the primary of group ${effect.group} here.`,
-        );
-      }
-      this.#applyNext(sender, effect);
+      this.#checkSender(sender, effect);
+      if (!refused.has(effect.group) && !this.#take(effect)) refused.add(effect.group);
     }
+    return [...refused];
   }
 
-  /** Rows that this node is no longer in will not be sent again. */
-  adopt(map: FleetMap): void {
-    const self = this.#options.self();
-    for (const group of this.#refused.keys()) {
-      if (map.rows[group]?.nodes.includes(self) !== true) this.#refused.delete(group);
-    }
+  /** The node has nothing to do with the group any more. */
+  dropGroup(group: Group): void {
+    this.#incoming.delete(group);
   }
 
   /** To be called now and then. */
@@ -100,40 +81,108 @@ export class BackupCells {
     }
   }
 
-  #applyNext(sender: NodeId, effect: Effect): void {
-    const { group, version, job } = effect;
-    const newest = this.#newest.get(group);
-    const same = newest?.primary === sender && newest.generation === version.generation;
-    if (same && version.sequence <= newest.sequence) return;
-    if (newest?.primary === sender && version.generation < newest.generation) return;
-    const refused = this.#refused.get(group);
-    const behind = refused?.primary === sender && compareVersions(version, refused.version) > 0;
-    if (behind || version.sequence !== (same ? newest.sequence + 1 : 1)) {
-      throw new MayflyError(
-        "PROTOCOL",
-        `Effect ${version.generation}.${version.sequence} of group ${group} leaves a gap behind ${newest?.sequence ?? 0}.`,
-      );
+  /** This is the seal, too: who has heard of a newer generation takes nothing from the primary of the older one. */
+  #checkSender(sender: NodeId, effect: Effect): void {
+    const map = this.#options.map();
+    const row = map?.rows[effect.group];
+    const self = this.#options.self();
+    if (
+      map !== undefined &&
+      row !== undefined &&
+      row.nodes[0] === sender &&
+      effect.version.generation <= row.generation &&
+      (row.nodes.includes(self) || row.joining.includes(self))
+    ) {
+      return;
     }
-    if (!this.#options.jobs.ended(job)) {
-      const { cells, clock, jobs } = this.#options;
-      jobs.note(job);
-      if (cells.apply(effect, 0, clock.wallMs()) === undefined) {
-        this.#refused.set(group, { version, primary: sender });
-        throw new MayflyError("BUSY", "This backup has no memory left for cells.", { retryAfterMs: 100 });
+    const epoch = map === undefined ? "0.0" : formatEpoch(map.epoch);
+    const why = `node ${sender} is not the primary of group ${effect.group} in generation ${effect.version.generation} here.`;
+    throw new MayflyError("MOVED", `${epoch} ${why}`);
+  }
+
+  /** False when the effect does not lead on from what is here. */
+  #take(effect: Effect): boolean {
+    const { states } = this.#options;
+    const { group, version } = effect;
+    if (effect.kind === "snapshot") return this.#takePiece(effect);
+    if (!states.complete(group)) return false;
+    const last = states.last(group);
+    if (effect.kind === "activate" && version.generation > last.generation) {
+      if (compareVersions(decodeVersion(effect.value), last) !== 0) return false;
+    } else if (version.generation !== last.generation || version.sequence !== last.sequence + 1) {
+      return states.includes(group, version);
+    }
+    this.#apply(effect);
+    states.advance(group, version);
+    return true;
+  }
+
+  #apply(effect: Effect): void {
+    const { cells, clock, jobs } = this.#options;
+    const { group, job, kind, version } = effect;
+    if (kind === "activate" || jobs.ended(job)) return;
+    jobs.note(job);
+    if (cells.apply(effect, clock.wallMs()) === undefined) {
+      throw new MayflyError("BUSY", "This backup has no memory left for cells.", { retryAfterMs: 100 });
+    }
+    const name = cellName(effect.key);
+    if (kind === "deleted") cells.forget(job, group, name, version.sequence);
+    if (kind === "expired") this.#keepLeftover({ job, group, name, version });
+  }
+
+  #keepLeftover(leftover: Leftover): void {
+    this.#leftovers.add(this.#options.clock.wallMs() + expiredKeptMs, leftover);
+  }
+
+  /** A piece of a snapshot; the last one installs it. */
+  #takePiece(effect: Effect): boolean {
+    const { states } = this.#options;
+    const { group, version, session: id, sessionSequence: at, sessionFloor: count } = effect;
+    if (states.complete(group)) {
+      // One that was long under way must not put the clock back.
+      const last = states.last(group);
+      if (version.generation < last.generation) return false;
+      if (version.generation === last.generation && version.sequence <= last.sequence) return true;
+    }
+    if (count < 1 || count > piecesMax || at >= count) {
+      throw new MayflyError("PROTOCOL", `Piece ${at} of ${count} of a snapshot: there is no such piece.`);
+    }
+    let incoming = this.#incoming.get(group);
+    const same = incoming?.id === id;
+    if (at === 0 && !same) {
+      incoming = { id, version, pieces: [] };
+      this.#incoming.set(group, incoming);
+    } else if (!same) {
+      return false;
+    }
+    const { pieces } = incoming!;
+    if (at > pieces.length) return false;
+    if (at === pieces.length) pieces.push(effect.value);
+    if (pieces.length === count) this.#install(group, version, pieces);
+    return true;
+  }
+
+  #install(group: Group, version: Version, pieces: readonly Uint8Array[]): void {
+    const { cells, clock, jobs, states } = this.#options;
+    const records = decodeRecords(Buffer.concat(pieces)).filter(({ job }) => !jobs.ended(job));
+    for (const { job } of records) jobs.note(job);
+    states.begin(group, version, false);
+    cells.dropGroup(group);
+    if (!cells.install(group, records, clock.wallMs())) {
+      cells.dropGroup(group);
+      // All pieces but the last are kept: it comes again, and with it another try.
+      (pieces as Uint8Array[]).pop();
+      throw new MayflyError("BUSY", "This node has no memory left for the cells of a group.", {
+        retryAfterMs: 100,
+      });
+    }
+    this.#incoming.delete(group);
+    states.begin(group, version, true);
+    for (const record of records) {
+      if (record.type === "cell" && record.kind === "expired") {
+        const { job, key } = record;
+        this.#keepLeftover({ job, group, name: cellName(key), version: record.version });
       }
-      const name = cellName(effect.key);
-      if (effect.kind === "deleted") cells.forget(job, group, name, 0);
-      if (effect.kind === "expired") {
-        this.#leftovers.add(clock.wallMs() + expiredKeptMs, { job, group, name, version });
-      }
     }
-    const { generation, sequence } = version;
-    if (newest === undefined) this.#newest.set(group, { generation, sequence, primary: sender });
-    else {
-      newest.generation = generation;
-      newest.sequence = sequence;
-      newest.primary = sender;
-    }
-    this.#refused.delete(group);
   }
 }

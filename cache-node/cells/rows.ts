@@ -1,82 +1,241 @@
-/** What this node is to a group, by its map. */
+/**
+ * What this node is to each group: it follows the map, and decides when it may lead a row and when it leads it no more.
+ *
+ * A row changes by seal, hand-over, activate. A member that has heard of a new generation takes nothing from the primary of
+ * the old one any more (the seal: the old row acknowledges nothing without all its members). The new primary waits until
+ * what it granted the old one is over, so that the old one reads nothing any more; then its log is the log of the row, and
+ * it serves once all full members have that. See docs/GUARANTEES.md.
+ */
+import type { Cancel, Clock } from "../../src/clock.ts";
 import { MayflyError } from "../../src/errors.ts";
 import type { Group, NodeId } from "../../src/ids.ts";
-import { formatEpoch } from "../../src/placement/epoch.ts";
+import { compareEpochs, epochZero, formatEpoch, parseEpoch } from "../../src/placement/epoch.ts";
 import { groupCount } from "../../src/placement/groups.ts";
-import type { FleetMap, Row } from "../../src/placement/types.ts";
+import { type Epoch, emptyRow, type FleetMap, type Row } from "../../src/placement/types.ts";
+import type { Grants } from "../replication/grants.ts";
+import type { GroupLogs } from "../replication/group-logs.ts";
+import type { GroupStates } from "../replication/group-states.ts";
 
-const nobody: ReadonlySet<NodeId> = new Set();
+export interface RowsOptions {
+  readonly clock: Clock;
+  readonly self: () => NodeId;
+  readonly states: GroupStates;
+  readonly logs: GroupLogs;
+  readonly grants: Grants;
+  /** What this node has of the group is void, or no longer its business. */
+  readonly dropGroup: (group: Group) => void;
+  /** This node serves the group from now on. */
+  readonly onActive: (group: Group) => void;
+  /** There is a row that it should lead and cannot. */
+  readonly onUnfit: () => void;
+  /** It does no more. */
+  readonly onResigned: (group: Group) => void;
+}
+
+/** Not this node's to lead; waiting until it may; waiting until all members have its log; serving. */
+type Role = 0 | 1 | 2 | 3;
+const other = 0;
+const sealed = 1;
+const handingOver = 2;
+const active = 3;
+
+/** Until what another node leads is served there. */
+const retryAfterMs = 20;
 
 export class Rows {
-  readonly #self: () => NodeId;
-  readonly #map: () => FleetMap | undefined;
-  /** The map that `#dead` was taken from. */
-  #deadIn: FleetMap | undefined;
-  #dead = nobody;
-  /** The map that `#primary` was taken from. */
-  #primaryIn: FleetMap | undefined;
-  /** 1 for each group that this node is the primary of. */
-  readonly #primary = new Uint8Array(groupCount);
+  readonly #options: RowsOptions;
+  #map: FleetMap | undefined;
+  readonly #role = new Uint8Array(groupCount);
+  /** Monotonic time before which this node may not lead the group: what it granted to the primary before is not over. */
+  readonly #fencedUntilMs = new Float64Array(groupCount);
+  /** The epoch of the map by which this node began to lead the group, without a break since. */
+  readonly #ledSince: (Epoch | undefined)[] = [];
+  #epochText = formatEpoch(epochZero);
+  readonly #unfit = new Set<Group>();
+  #pending = 0;
+  #cancelWait: Cancel | undefined;
 
-  constructor(self: () => NodeId, map: () => FleetMap | undefined) {
-    this.#self = self;
-    this.#map = map;
+  constructor(options: RowsOptions) {
+    this.#options = options;
   }
 
   row(group: Group): Row | undefined {
-    return this.#map()?.rows[group];
+    return this.#map?.rows[group];
   }
 
-  /** A node that finds itself declared dead in a map is nothing to anybody any more. */
-  isPrimary(group: Group): boolean {
-    const map = this.#map();
-    if (map !== this.#primaryIn) {
-      this.#primaryIn = map;
-      this.#primary.fill(0);
-      const self = this.#self();
-      const alive = !this.#deadNodes().has(self);
-      for (const [at, row] of map?.rows.entries() ?? [])
-        if (alive && row.nodes[0] === self) this.#primary[at] = 1;
-    }
-    return this.#primary[group] === 1;
-  }
-
-  /** The row, when this node is its primary. @throws MayflyError MOVED */
+  /** The row, when this node leads and serves it. @throws MayflyError MOVED; UNAVAILABLE when it does not serve it yet */
   asPrimary(group: Group): Row {
-    const row = this.row(group);
-    if (row !== undefined && this.isPrimary(group)) return row;
-    throw this.moved(group);
+    if (this.#role[group] === active) return this.#map!.rows[group]!;
+    throw this.notServed(group);
+  }
+
+  /** Like `asPrimary`, and only while nobody else can have acknowledged anything newer. */
+  asReader(group: Group): Row {
+    const row = this.asPrimary(group);
+    const without = this.#withoutGrantOf(group);
+    if (without === undefined) return row;
+    const why = `Group ${group} is not read here now: node ${without} has not renewed its grant; try again.`;
+    throw new MayflyError("UNAVAILABLE", why, { retryAfterMs });
+  }
+
+  /** Whether `asReader` would not throw. */
+  reads(group: Group): boolean {
+    return this.#role[group] === active && this.#withoutGrantOf(group) === undefined;
+  }
+
+  #withoutGrantOf(group: Group): NodeId | undefined {
+    const { grants, logs } = this.#options;
+    for (const backup of logs.of(group).backups) if (!grants.holds(backup)) return backup;
+    return undefined;
   }
 
   /**
-   * True as primary, false as the backup that serves reads because those before it in the row are dead.
+   * Requests name the epoch by which they were sent here. One from before this node led the group was meant for it in
+   * another life, and has been answered elsewhere since.
+   *
    * @throws MayflyError MOVED
    */
-  canRead(group: Group): boolean {
-    if (this.isPrimary(group)) return true;
-    if (this.serves(group)) return false;
-    throw this.moved(group);
+  checkNamed(group: Group, epoch: string): void {
+    if (epoch === this.#epochText) return;
+    const since = this.#ledSince[group];
+    if (since === undefined || compareEpochs(parseEpoch(epoch), since) >= 0) return;
+    const text = `${this.#epochText} group ${group} is led here only since epoch ${formatEpoch(since)}; refresh the map.`;
+    throw new MayflyError("MOVED", text);
   }
 
-  /** Whether reads of the group are for this node. */
+  /** Whether this node leads the group and serves it. */
   serves(group: Group): boolean {
-    const dead = this.#deadNodes();
-    const reader = this.row(group)?.nodes.find((node) => !dead.has(node));
-    return reader !== undefined && reader === this.#self();
+    return this.#role[group] === active;
   }
 
-  moved(group: Group): MayflyError {
-    const map = this.#map();
-    const epoch = map === undefined ? "0.0" : formatEpoch(map.epoch);
-    return new MayflyError("MOVED", `${epoch} group ${group} is not served here; refresh the map.`);
+  /** Whether the map names this node as the primary. */
+  leads(group: Group): boolean {
+    return this.#role[group] !== other;
   }
 
-  #deadNodes(): ReadonlySet<NodeId> {
-    const map = this.#map();
-    if (map !== this.#deadIn) {
-      this.#deadIn = map;
-      this.#dead = new Set(map?.nodes.filter((node) => node.state === "dead").map((node) => node.id));
+  /** Rows that this node should lead and does not serve yet. */
+  get pending(): number {
+    return this.#pending;
+  }
+
+  /** `[group, generation]` of rows that this node should lead and cannot. */
+  unfit(): [Group, number][] {
+    return [...this.#unfit].map((group) => [group, this.#map!.rows[group]!.generation]);
+  }
+
+  notServed(group: Group): MayflyError {
+    const epoch = this.#map === undefined ? "0.0" : formatEpoch(this.#map.epoch);
+    if (this.#role[group] === other) {
+      return new MayflyError("MOVED", `${epoch} group ${group} is not served here; refresh the map.`);
     }
-    return this.#dead;
+    return new MayflyError("UNAVAILABLE", `Group ${group} has just moved here and is not served yet.`, {
+      retryAfterMs,
+    });
+  }
+
+  /** To be called with each newer map, once. */
+  adopt(map: FleetMap): void {
+    const { self, logs } = this.#options;
+    const before = this.#map;
+    this.#map = map;
+    this.#epochText = formatEpoch(map.epoch);
+    const me = self();
+    const declaredDead = map.nodes.find((node) => node.id === me)?.state === "dead";
+    for (let group = 0 as Group; group < map.rows.length; group++) {
+      const row = map.rows[group]!;
+      const rowBefore = before?.rows[group] ?? emptyRow;
+      if (declaredDead) this.#leave(group);
+      else if (row.generation !== rowBefore.generation) this.#follow(group, row, rowBefore, me);
+    }
+    logs.closeUnused(map);
+    this.#leadDue();
+  }
+
+  close(): void {
+    this.#cancelWait?.();
+  }
+
+  #follow(group: Group, row: Row, before: Row, me: NodeId): void {
+    const { states, grants } = this.#options;
+    const primaryBefore = before.nodes[0];
+    if (primaryBefore !== undefined && primaryBefore !== me && primaryBefore !== row.nodes[0]) {
+      const untilMs = grants.givenUntilMs(primaryBefore);
+      if (untilMs > this.#fencedUntilMs[group]!) this.#fencedUntilMs[group] = untilMs;
+    }
+    const isMember = row.nodes.includes(me);
+    this.#unfit.delete(group);
+    if (row.born > states.generation(group)) {
+      this.#leave(group);
+      this.#options.dropGroup(group);
+      // A full member that has nothing is one since the row was born: others join, and are filled before.
+      states.begin(group, { generation: row.born, sequence: 0 }, isMember);
+    }
+    if (!isMember && !row.joining.includes(me)) {
+      this.#leave(group);
+      // One that was joining may have parts of a snapshot.
+      if (before.nodes.includes(me) || before.joining.includes(me)) this.#options.dropGroup(group);
+      states.begin(group, states.last(group), false);
+    } else if (row.nodes[0] !== me) {
+      this.#leave(group);
+    } else if (this.#role[group] === active || this.#role[group] === handingOver) {
+      this.#lead(group, row);
+    } else {
+      if (this.#role[group] === other) this.#ledSince[group] = this.#map!.epoch;
+      this.#setRole(group, sealed);
+    }
+  }
+
+  #setRole(group: Group, role: Role): void {
+    const isPending = (at: number): number => Number(at === sealed || at === handingOver);
+    this.#pending += isPending(role) - isPending(this.#role[group]!);
+    this.#role[group] = role;
+  }
+
+  #leave(group: Group): void {
+    const role = this.#role[group];
+    if (role === other) return;
+    this.#setRole(group, other);
+    this.#unfit.delete(group);
+    this.#options.logs.resign(group);
+    if (role === active) this.#options.onResigned(group);
+  }
+
+  /** Leads the rows whose time has come, and comes back for the others. */
+  #leadDue(): void {
+    const { clock, states } = this.#options;
+    this.#cancelWait?.();
+    const nowMs = clock.now();
+    let nextMs = Number.POSITIVE_INFINITY;
+    const map = this.#map!;
+    for (let group = 0 as Group; group < map.rows.length; group++) {
+      if (this.#role[group] !== sealed || this.#unfit.has(group)) continue;
+      if (!states.complete(group)) {
+        this.#unfit.add(group);
+        this.#options.onUnfit();
+      } else if (this.#fencedUntilMs[group]! > nowMs) nextMs = Math.min(nextMs, this.#fencedUntilMs[group]!);
+      else this.#lead(group, map.rows[group]!);
+    }
+    if (nextMs === Number.POSITIVE_INFINITY) return;
+    this.#cancelWait = clock.after(Math.ceil(nextMs - nowMs), () => this.#leadDue(), true);
+  }
+
+  #lead(group: Group, row: Row): void {
+    const { logs } = this.#options;
+    const goesOn = this.#role[group] === active;
+    const logBefore = logs.leads(group) ? logs.of(group) : undefined;
+    const position = logs.lead(group, row);
+    const log = logs.of(group);
+    if (goesOn && log === logBefore) return;
+    if (goesOn) {
+      this.#ledSince[group] = this.#map!.epoch;
+      this.#options.onResigned(group);
+    }
+    this.#setRole(group, handingOver);
+    log.whenCommitted(position, (committed) => {
+      if (!committed || logs.leads(group) === false || logs.of(group) !== log) return;
+      if (this.#role[group] !== handingOver) return;
+      this.#setRole(group, active);
+      this.#options.onActive(group);
+    });
   }
 }

@@ -1,15 +1,15 @@
 /** MF.CELL.*: reading, waiting for, writing, deleting and listing cells, and aborting objects. */
 import { MayflyError } from "../../src/errors.ts";
 import type { Group, JobNumber } from "../../src/ids.ts";
-import { compareEpochs, parseEpoch } from "../../src/placement/epoch.ts";
+import { compareEpochs, formatEpoch, parseEpoch } from "../../src/placement/epoch.ts";
 import { groupCount, groupOf } from "../../src/placement/groups.ts";
 import { decodeRef, keyBytesMax } from "../../src/wire/ref.ts";
 import { referenceBytesMinDefault } from "../../src/wire/request-writer.ts";
 import { formatVersion, parseVersion, type Version } from "../../src/wire/version.ts";
-import type { Mutation } from "../cells/primary-cells.ts";
+import type { Mutation } from "../cells/mutation-log.ts";
 import type { NodeCore } from "../node-core.ts";
 import { type Call, type Command, jobOf, numberArg, textArg } from "../server/call.ts";
-import { type Cell, cellName } from "../store/cell-store.ts";
+import { type Cell, cellName } from "../store/cell.ts";
 
 const ttlMsMax = 366 * 24 * 3600 * 1000;
 const waitMsMax = 60_000;
@@ -141,11 +141,13 @@ async function list(core: NodeCore, call: Call): Promise<void> {
   const pending: Promise<void>[] = [];
   checkEpoch(core, call, group as Group);
   while (group < groupCount && found.length < limit) {
-    if (!core.rows.serves(group as Group)) {
+    if (!core.rows.leads(group as Group)) {
       group += 1;
       after = "";
       continue;
     }
+    const row = core.rows.asReader(group as Group);
+    if (job <= row.lostJobs) throw lostKeys(group);
     const names = core.cells.names(job, group as Group, prefix, after);
     const taken = names.slice(0, limit - found.length);
     for (const name of taken) {
@@ -177,7 +179,17 @@ async function list(core: NodeCore, call: Call): Promise<void> {
 
 /** A list is of what both sides take to be served here. @throws MayflyError MOVED */
 function checkEpoch(core: NodeCore, call: Call, group: Group): void {
-  if (compareEpochs(parseEpoch(textArg(call, 2)), core.view.epoch) !== 0) throw core.rows.moved(group);
+  const epoch = parseEpoch(textArg(call, 2));
+  if (compareEpochs(epoch, core.view.epoch) === 0) return;
+  const text = `${core.view.epochText} is the epoch here, not ${formatEpoch(epoch)}; group ${group} is listed by one map.`;
+  throw new MayflyError("MOVED", text);
+}
+
+function lostKeys(group: number): MayflyError {
+  return new MayflyError(
+    "LOST",
+    `Keys of group ${group} were lost with all the nodes that held them: nobody knows which there were.`,
+  );
 }
 
 function sizeOf(cell: Cell): number {
@@ -202,6 +214,7 @@ function mutationOf(core: NodeCore, call: Call, conditionAt: number | undefined,
     key,
     name: cellName(key),
     condition,
+    epoch: textArg(call, 2),
   };
 }
 

@@ -6,7 +6,7 @@ import { type Call, type Command, textArg } from "../server/call.ts";
 export function mapCommands(core: NodeCore): readonly Command[] {
   return [
     {
-      ...{ name: "MF.MAP", args: { min: 3, max: 3 }, scope: "any", tagged: true },
+      ...{ name: "MF.MAP", args: { min: 3, max: 4 }, scope: "any", tagged: true },
       handle: (call) => sendMap(core, call),
     },
     {
@@ -19,8 +19,12 @@ export function mapCommands(core: NodeCore): readonly Command[] {
   ];
 }
 
-/** `MF.MAP tag epoch`: the encoded map, or null when it is not newer than `epoch`. */
+/** `MF.MAP tag epoch [node]`: the encoded map, or null when it is not newer than `epoch`. The node cannot be reached. */
 function sendMap(core: NodeCore, call: Call): void {
+  if (call.args.length > 3) {
+    const suspect = core.view.current?.nodes.find(({ id }) => id === Number(textArg(call, 3)));
+    if (suspect !== undefined && suspect.state !== "dead") core.replicas.suspect(suspect.id);
+  }
   const after = parseEpoch(textArg(call, 2));
   const encoded = core.encodedMap();
   const newer = encoded !== undefined && compareEpochs(core.view.epoch, after) > 0;

@@ -1,15 +1,29 @@
-/** MF.REPLICATE: effects from the primary of some groups to this backup. */
+/** What members of a row say to one another: effects, and grants. */
+import { parseEpoch } from "../../src/placement/epoch.ts";
 import { decodeEffects } from "../../src/wire/cell.ts";
 import type { NodeCore } from "../node-core.ts";
-import { type Command, senderOf } from "../server/call.ts";
+import { type Command, senderOf, textArg } from "../server/call.ts";
 
 export function replicationCommands(core: NodeCore): readonly Command[] {
+  const common = { scope: "fleet", tagged: true } as const;
   return [
     {
-      ...{ name: "MF.REPLICATE", args: { min: 4, max: 4 }, scope: "fleet", tagged: true },
+      /** `MF.REPLICATE tag epoch effects` -> the groups that need a snapshot */
+      ...{ ...common, name: "MF.REPLICATE", args: { min: 4, max: 4 } },
       handle: (call) => {
-        core.backup.apply(senderOf(call), decodeEffects(Buffer.from(call.args[3]!)));
-        call.reply((writer) => writer.simple("OK"));
+        const refused = core.replicas.take(senderOf(call), decodeEffects(Buffer.from(call.args[3]!)));
+        call.reply((writer) => {
+          writer.arrayHeader(refused.length);
+          for (const group of refused) writer.integer(group);
+        });
+      },
+    },
+    {
+      /** `MF.GRANT tag epoch` -> milliseconds */
+      ...{ ...common, name: "MF.GRANT", args: { min: 3, max: 3 } },
+      handle: (call) => {
+        const grantMs = core.replicas.grant(senderOf(call), parseEpoch(textArg(call, 2)));
+        call.reply((writer) => writer.integer(grantMs));
       },
     },
   ];

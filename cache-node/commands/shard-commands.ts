@@ -1,52 +1,80 @@
-/** MF.SHARD.*: storing, reading and freeing the shards of objects. */
+/**
+ * MF.SHARD.*: storing, reading and freeing the shards of objects. A job's functions PUT and GET; nodes that relocate READ and
+ * WRITE the same shards of any job, which neither counts against its quota nor renews its lease.
+ */
+import type { TokenClaims, TokenScope } from "../../src/auth/token.ts";
 import { MayflyError } from "../../src/errors.ts";
 import { type JobNumber, jobNumber, type ObjectId, objectId } from "../../src/ids.ts";
 import type { BodyTarget } from "../../src/wire/command-decoder.ts";
 import { frameBytes, frameCount, shardBytesMax, stripesMax } from "../../src/wire/stripe-layout.ts";
 import type { NodeCore } from "../node-core.ts";
-import { type Call, type Command, jobOf, numberArg } from "../server/call.ts";
+import { type Call, type Command, jobOf, numberArg, textArg } from "../server/call.ts";
 import type { BodyRouter } from "../server/client-connection.ts";
 import type { Reservation, ShardName, ShardStore } from "../store/shard-store.ts";
 
-const putName = "MF.SHARD.PUT";
 const runsMax = 256;
 const replyBytesMax = 4 * 1024 * 1024;
 const sumBytes = 8;
 const shardsMax = 255;
 const word = 2 ** 32 - 1;
 
+/** The two commands that store a shard: its name begins at argument `at`, sums and payload follow. */
+interface Storing {
+  readonly name: string;
+  readonly scope: TokenScope;
+  readonly at: number;
+}
+
+const putting: Storing = { name: "MF.SHARD.PUT", scope: "job", at: 2 };
+const writing: Storing = { name: "MF.SHARD.WRITE", scope: "fleet", at: 3 };
+const argsAfterAt = 5;
+
 export function shardCommands(core: NodeCore): readonly Command[] {
+  const tagged = { tagged: true } as const;
+  const store = (storing: Storing): Command => {
+    const count = storing.at + argsAfterAt;
+    const { name, scope } = storing;
+    return {
+      ...tagged,
+      name,
+      scope,
+      args: { min: count, max: count },
+      handle: (call) => put(core, call, storing),
+    };
+  };
   return [
+    store(putting),
+    { ...tagged, name: "MF.SHARD.GET", args: { min: 9 }, scope: "job", handle: (call) => get(core, call) },
     {
-      name: putName,
-      args: { min: 7, max: 7 },
-      scope: "job",
-      tagged: true,
-      handle: (call) => put(core, call),
-    },
-    { name: "MF.SHARD.GET", args: { min: 9 }, scope: "job", tagged: true, handle: (call) => get(core, call) },
-    {
+      ...tagged,
       name: "MF.SHARD.FREE",
       args: { min: 6 },
       scope: "fleet",
-      tagged: true,
       handle: (call) => free(core, call),
     },
+    {
+      ...tagged,
+      name: "MF.SHARD.READ",
+      args: { min: 10 },
+      scope: "fleet",
+      handle: (call) => read(core, call),
+    },
+    store(writing),
   ];
 }
 
-/** Large payloads of MF.SHARD.PUT are received straight into the job's segment. */
+/** Large payloads are received straight into the job's segment. */
 export function shardBodies(core: NodeCore): BodyRouter {
   return {
     target(connection, args, argIndex, argCount, bytes) {
-      if (argIndex !== 6 || argCount !== 7 || args[0]!.toString("latin1").toUpperCase() !== putName)
+      const storing = storingOf(args[0]!);
+      if (storing === undefined || argCount !== storing.at + argsAfterAt || argIndex !== argCount - 1)
         return undefined;
-      const { claims } = connection;
-      if (claims?.scope !== "job") return "discard";
-      const job = jobNumber(claims.job);
-      const sums = args[5]!;
+      const job = connection.claims?.scope === storing.scope ? bodyJob(connection.claims, args) : undefined;
+      if (job === undefined) return "discard";
+      const sums = args[storing.at + 3]!;
       if (bytes > shardBytesMax || sums.length !== frameCount(bytes) * sumBytes) return "discard";
-      if (core.jobs.ended(job) || overQuota(core, job, bytes)) return "discard";
+      if (core.jobs.ended(job) || (storing === putting && overQuota(core, job, bytes))) return "discard";
       // From here on the job may own memory here, also if the rest of the command never comes.
       core.jobs.note(job);
       const reservation = core.shards.reserve(job, bytes + sums.length);
@@ -57,33 +85,60 @@ export function shardBodies(core: NodeCore): BodyRouter {
   };
 }
 
-/** `MF.SHARD.PUT tag object stripe index sums payload` */
-function put(core: NodeCore, call: Call): void {
+function storingOf(command: Buffer): Storing | undefined {
+  const name = command.toString("latin1").toUpperCase();
+  if (name === putting.name) return putting;
+  return name === writing.name ? writing : undefined;
+}
+
+/** The job whose shard comes: that of the token, or the one that a node names. */
+function bodyJob(claims: TokenClaims, args: readonly Buffer[]): JobNumber | undefined {
+  const job = claims.scope === "job" ? claims.job : Number(args[2]!.toString("latin1"));
+  return Number.isInteger(job) && job >= 1 && job <= word ? jobNumber(job) : undefined;
+}
+
+/** `MF.SHARD.PUT tag object stripe index sums payload`, `MF.SHARD.WRITE tag job object stripe index sums payload` */
+function put(core: NodeCore, call: Call, storing: Storing): void {
   const reservation = call.bodies[0]?.target?.token as Reservation | undefined;
   let kept = false;
   try {
-    const job = jobOf(call);
-    const name = nameArgs(call, 2);
-    const sums = call.args[5]!;
-    const payloadBytes = call.bodies[0]?.payloadBytes ?? call.args[6]!.length;
+    const job = storing === putting ? jobOf(call) : jobArg(call, 2);
+    const name = nameArgs(call, storing.at);
+    const sums = call.args[storing.at + 3]!;
+    const payloadBytes = call.bodies[0]?.payloadBytes ?? call.args[storing.at + 4]!.length;
     checkSizes(payloadBytes, sums.length);
-    core.jobs.touch(job);
-    const space = reservation ?? reserveSmall(core, job, call, payloadBytes);
+    if (storing === putting) core.jobs.touch(job);
+    else noteAlive(core, job);
+    const space = reservation ?? reserveSmall(core, job, call, storing, payloadBytes);
     kept = true;
     space.block.view().set(sums, payloadBytes);
-    if (!core.shards.keep(name, space, payloadBytes)) {
-      throw new MayflyError("JOB_ENDED", `Job ${job} has ended: it takes no more.`);
-    }
+    if (!core.shards.keep(name, space, payloadBytes)) throw endedError(job);
   } finally {
     if (!kept && reservation !== undefined) core.shards.drop(reservation);
   }
   call.reply((writer) => writer.simple("OK"));
 }
 
+/** What is repaired renews no lease. @throws MayflyError JOB_ENDED */
+function noteAlive(core: NodeCore, job: JobNumber): void {
+  if (core.jobs.ended(job)) throw endedError(job);
+  core.jobs.note(job);
+}
+
+function endedError(job: JobNumber): MayflyError {
+  return new MayflyError("JOB_ENDED", `Job ${job} has ended: it takes no more.`);
+}
+
 /** A payload that came as a plain argument; one that was discarded is refused here, with the reason. */
-function reserveSmall(core: NodeCore, job: JobNumber, call: Call, payloadBytes: number): Reservation {
-  const sums = call.args[5]!;
-  core.jobs.checkQuota(job, core.memory.job(job).usedBytes, payloadBytes);
+function reserveSmall(
+  core: NodeCore,
+  job: JobNumber,
+  call: Call,
+  storing: Storing,
+  payloadBytes: number,
+): Reservation {
+  const sums = call.args[storing.at + 3]!;
+  if (storing === putting) core.jobs.checkQuota(job, core.memory.job(job).usedBytes, payloadBytes);
   const discarded = call.bodies.length > 0;
   const space = discarded ? undefined : core.shards.reserve(job, payloadBytes + sums.length);
   if (space === undefined) {
@@ -95,7 +150,7 @@ function reserveSmall(core: NodeCore, job: JobNumber, call: Call, payloadBytes: 
       },
     );
   }
-  space.block.view().set(call.args[6]!);
+  space.block.view().set(call.args[storing.at + 4]!);
   return space;
 }
 
@@ -106,19 +161,28 @@ function reserveSmall(core: NodeCore, job: JobNumber, call: Call, payloadBytes: 
 function get(core: NodeCore, call: Call): void {
   const job = jobOf(call);
   core.jobs.touch(job);
-  const count = (call.args.length - 2) / 7;
+  replyRuns(core, call, job, 2);
+}
+
+/** `MF.SHARD.READ tag job (object stripe index offset length firstFrame frames)+`, answered like GET */
+function read(core: NodeCore, call: Call): void {
+  const job = jobArg(call, 2);
+  if (core.jobs.ended(job)) throw endedError(job);
+  replyRuns(core, call, job, 3);
+}
+
+function replyRuns(core: NodeCore, call: Call, job: JobNumber, at: number): void {
+  const count = (call.args.length - at) / 7;
   if (!Number.isInteger(count) || count > runsMax) {
-    throw new MayflyError(
-      "INVALID_ARGUMENT",
-      `MF.SHARD.GET takes up to ${runsMax} runs of 7 arguments each.`,
-    );
+    const name = textArg(call, 0).toUpperCase();
+    throw new MayflyError("INVALID_ARGUMENT", `${name} takes up to ${runsMax} runs of 7 arguments each.`);
   }
-  const runs = Array.from({ length: count }, (_, i) => runArgs(core.shards, job, call, 2 + i * 7));
+  const runs = Array.from({ length: count }, (_, i) => runArgs(core.shards, job, call, at + i * 7));
   const bytes = runs.reduce((sum, run) => sum + run.length, 0);
   if (bytes > replyBytesMax) {
     throw new MayflyError(
       "TOO_LARGE",
-      `One MF.SHARD.GET returns up to ${replyBytesMax} bytes, not ${bytes}; ask for fewer.`,
+      `One request for shards returns up to ${replyBytesMax} bytes, not ${bytes}; ask for fewer.`,
     );
   }
   call.reply((writer) => {
@@ -171,7 +235,7 @@ function runArgs(shards: ShardStore, job: JobNumber, call: Call, at: number): Ru
 
 /** `MF.SHARD.FREE tag job (object stripe index)+` -> how many were here */
 function free(core: NodeCore, call: Call): void {
-  const job = jobNumber(numberArg(call, 2, word, "job"));
+  const job = jobArg(call, 2);
   if ((call.args.length - 3) % 3 !== 0) {
     throw new MayflyError("INVALID_ARGUMENT", "MF.SHARD.FREE takes object, stripe and index of each shard.");
   }
@@ -180,13 +244,25 @@ function free(core: NodeCore, call: Call): void {
   call.reply((writer) => writer.integer(freed));
 }
 
-function nameArgs(call: Call, at: number): ShardName {
-  const bytes = call.args[at]!;
-  if (bytes.length !== 16)
-    throw new MayflyError("INVALID_ARGUMENT", `An object id has 16 bytes, not ${bytes.length}.`);
-  const object: ObjectId = objectId(bytes);
+/** @throws MayflyError INVALID_ARGUMENT */
+export function jobArg(call: Call, at: number): JobNumber {
+  const job = numberArg(call, at, word, "job");
+  if (job > 0) return jobNumber(job);
+  throw new MayflyError("INVALID_ARGUMENT", "The numbers of jobs begin with 1.");
+}
+
+/** Object, stripe and index of a shard. @throws MayflyError INVALID_ARGUMENT */
+export function nameArgs(call: Call, at: number): ShardName {
+  const object = objectArg(call, at);
   const stripe = numberArg(call, at + 1, stripesMax - 1, "stripe");
   return { object, stripe, index: numberArg(call, at + 2, shardsMax - 1, "shard index") };
+}
+
+/** @throws MayflyError INVALID_ARGUMENT */
+export function objectArg(call: Call, at: number): ObjectId {
+  const bytes = call.args[at]!;
+  if (bytes.length === 16) return objectId(bytes);
+  throw new MayflyError("INVALID_ARGUMENT", `An object id has 16 bytes, not ${bytes.length}.`);
 }
 
 function checkSizes(payloadBytes: number, sumsBytes: number): void {

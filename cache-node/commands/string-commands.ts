@@ -5,13 +5,14 @@
 import { MayflyError } from "../../src/errors.ts";
 import type { Group, JobNumber } from "../../src/ids.ts";
 import { groupOfSlot, slotOf } from "../../src/placement/groups.ts";
+import { noSession } from "../../src/wire/cell.ts";
 import { keyBytesMax } from "../../src/wire/ref.ts";
 import { referenceBytesMinDefault } from "../../src/wire/request-writer.ts";
 import { inlineBytesMax } from "../../src/wire/stripe-layout.ts";
-import { type Mutation, noSession } from "../cells/primary-cells.ts";
+import type { Mutation } from "../cells/mutation-log.ts";
 import type { NodeCore } from "../node-core.ts";
 import { type Call, type Command, jobOf } from "../server/call.ts";
-import { type Cell, cellName } from "../store/cell-store.ts";
+import { type Cell, cellName } from "../store/cell.ts";
 
 export function stringCommands(core: NodeCore): readonly Command[] {
   const common = { scope: "job", tagged: false } as const;
@@ -91,18 +92,27 @@ function replyValue(call: Call, cell: Cell | undefined): void {
 
 /** Plain clients have no sessions: what they repeat takes effect again, as with Redis. */
 function mutationOf(job: JobNumber, key: Buffer): Mutation {
-  return { job, session: noSession, sequence: 0, floor: 0, key, name: cellName(key), condition: "" };
+  return {
+    job,
+    session: noSession,
+    sequence: 0,
+    floor: 0,
+    key,
+    name: cellName(key),
+    condition: "",
+    epoch: undefined,
+  };
 }
 
 /** While a command waited this node stopped being the primary. */
 function redirectIfMoved(core: NodeCore, call: Call, slot: number, group: Group, thrown: unknown): void {
-  if (MayflyError.from(thrown).code !== "MOVED" || core.rows.isPrimary(group)) throw thrown;
+  if (MayflyError.from(thrown).code !== "MOVED" || core.rows.leads(group)) throw thrown;
   redirect(core, call, slot, group);
 }
 
 /** True when another node serves the key: then the client has been told which. */
 function redirected(core: NodeCore, call: Call, slot: number, group: Group): boolean {
-  if (core.rows.isPrimary(group)) return false;
+  if (core.rows.leads(group)) return false;
   redirect(core, call, slot, group);
   return true;
 }

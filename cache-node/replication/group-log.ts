@@ -1,6 +1,6 @@
 /**
- * What of a group's log is on all members of its row. Pure: effects get positions as they are logged, backups
- * acknowledge positions, and callbacks run once a position is on every backup. Nothing is answered before that.
+ * What of a group's log is on all members of its row. Pure: positions are the sequences of effects; backups acknowledge
+ * them, and callbacks run once a position is on every backup. Nothing is answered before that.
  */
 import type { NodeId } from "../../src/ids.ts";
 
@@ -19,13 +19,39 @@ export class GroupLog {
     return this.#committed;
   }
 
-  /** A backup that is new here has nothing to acknowledge before what is logged from now on. */
-  setBackups(backups: readonly NodeId[]): void {
-    this.#acknowledged = new Map(backups.map((id) => [id, this.#acknowledged.get(id) ?? this.#position]));
+  /** This node leads from now on. What it has may not be on all members: nothing counts as committed yet. */
+  begin(position: number, backups: readonly NodeId[]): void {
+    this.#position = position;
+    this.#committed = 0;
+    this.#acknowledged = new Map(backups.map((id) => [id, 0]));
+  }
+
+  /** Without those that are not listed. Nobody is added: see `include`. */
+  keepBackups(backups: readonly NodeId[]): void {
+    for (const id of this.#acknowledged.keys()) if (!backups.includes(id)) this.#acknowledged.delete(id);
     this.#advance();
   }
 
-  /** The position of an effect that was just applied. Without backups it is committed at once. */
+  /** From now on nothing is committed without this one, which has everything up to `position`. */
+  include(backup: NodeId, position: number): void {
+    this.#acknowledged.set(backup, Math.max(position, this.#acknowledged.get(backup) ?? 0));
+  }
+
+  includes(backup: NodeId): boolean {
+    return this.#acknowledged.has(backup);
+  }
+
+  /** Those without whom nothing is committed. */
+  get backups(): IterableIterator<NodeId> {
+    return this.#acknowledged.keys();
+  }
+
+  /** The newest position that the backup has acknowledged; 0 when it is none. */
+  acknowledgedBy(backup: NodeId): number {
+    return this.#acknowledged.get(backup) ?? 0;
+  }
+
+  /** The next position, of an effect that was just applied. Without backups it is committed at once. */
   append(): number {
     this.#position += 1;
     if (this.#acknowledged.size === 0) this.#advance();
@@ -48,12 +74,11 @@ export class GroupLog {
     else this.#waiting.push({ position, run });
   }
 
-  /** This node is not the primary any more: what has not been acknowledged by all will not be answered here. */
+  /** This node leads no more: what has not been acknowledged by all will not be answered here. */
   resign(): void {
     const waiting = this.#waiting;
     this.#waiting = [];
     this.#acknowledged = new Map();
-    this.#committed = this.#position;
     for (const { run } of waiting) run(false);
   }
 

@@ -4,90 +4,54 @@
  */
 import type { Group, JobNumber } from "../../src/ids.ts";
 import { groupCount } from "../../src/placement/groups.ts";
-import { asBuffer } from "../../src/wire/as-buffer.ts";
 import type { CellKind, Effect } from "../../src/wire/cell.ts";
-import type { Version } from "../../src/wire/version.ts";
+import {
+  type CellResult,
+  type CollectionKind,
+  decodeUpdate,
+  parseInteger,
+} from "../../src/wire/collection.ts";
+import type { GroupRecord } from "../replication/snapshot.ts";
+import { Cell, cellName } from "./cell.ts";
+import { type Collection, createCollection } from "./collections.ts";
+import {
+  collectionCharge,
+  createGroupCells,
+  dropCollection,
+  freeGroupCells,
+  type GroupCells,
+  install,
+  isCollection,
+  recordsOf,
+} from "./group-cells.ts";
 import { indexChargeFor } from "./index-charge.ts";
 import type { JobMemory } from "./job-memory.ts";
 import type { NodeMemory } from "./node-memory.ts";
 import type { Block } from "./segment.ts";
+import { type Asked, type SessionResult, smallEntryCharge } from "./session-results.ts";
 
-/**
- * What a key holds. The next effect on the key changes it in place, so that an overwrite leaves nothing behind that V8
- * would take to be long-lived: whoever awaits something keeps a copy, and the block pinned.
- */
-export class Cell {
-  kind: CellKind;
-  /** Of the group's log on this node: the newest effect on this key. */
-  position: number;
-  /** Wall clock; 0 for never. */
-  expiresAtMs: number;
-  /** Undefined for what is left of a deleted or expired key. */
-  block: Block | undefined;
-  #generation: number;
-  #sequence: number;
-
-  constructor(effect: Pick<Effect, "kind" | "version" | "expiresAtMs">, position: number, block?: Block) {
-    this.kind = effect.kind as CellKind;
-    this.position = position;
-    this.expiresAtMs = effect.expiresAtMs;
-    this.block = block;
-    this.#generation = effect.version.generation;
-    this.#sequence = effect.version.sequence;
-  }
-
-  get version(): Version {
-    return { generation: this.#generation, sequence: this.#sequence };
-  }
-
-  set version({ generation, sequence }: Version) {
-    this.#generation = generation;
-    this.#sequence = sequence;
-  }
-
-  copy(): Cell {
-    return new Cell(this, this.position, this.block);
-  }
+/** What an effect has done. */
+export interface Applied {
+  /** The bytes of the ref that was at the key and is gone now. */
+  readonly replacedRef: Buffer | undefined;
+  /** What the update of a counter or a collection is answered. */
+  readonly result: CellResult | undefined;
+  /** The collection has lost its last element, and with that its key holds nothing. */
+  readonly emptied: boolean;
 }
 
-/** What was made of one mutation of a session. */
-export interface SessionResult {
-  readonly version: Version;
-  readonly position: number;
-  readonly existed: boolean;
-}
-
-/** Answers given to one session, for as long as it may ask again. */
-interface SessionResults {
-  /** Lower sequences are not asked for any more. */
-  floor: number;
-  usedAtMs: number;
-  readonly versions: Map<number, SessionResult>;
-}
-
-interface GroupCells {
-  readonly cells: Map<string, Cell>;
-  readonly sessions: Map<string, SessionResults>;
-  /** Object ids that must not be committed any more. */
-  readonly aborted: Map<string, number>;
-}
-
-const resultCharge = indexChargeFor(8);
-
-/** Keys are bytes; as latin-1 they take one byte a character and keep their order. */
-export function cellName(key: Uint8Array): string {
-  return asBuffer(key).toString("latin1");
-}
+/** Of nearly all effects. */
+const plainly: Applied = { replacedRef: undefined, result: undefined, emptied: false };
 
 export class CellStore {
-  readonly #memory: NodeMemory;
+  readonly #memory: Pick<NodeMemory, "job">;
   /** Of each job one entry a group, made when first needed. */
   readonly #jobs = new Map<JobNumber, (GroupCells | undefined)[]>();
   /** The job that was asked for last, and its entries. */
   #lastJob: JobNumber | undefined;
   #lastGroups: (GroupCells | undefined)[] = [];
 
-  constructor(memory: NodeMemory) {
+  constructor(memory: Pick<NodeMemory, "job">) {
     this.#memory = memory;
   }
 
@@ -106,43 +70,39 @@ export class CellStore {
     sequence: number,
   ): SessionResult | "stale" | undefined {
     if (sequence === 0) return undefined;
-    const known = this.#groupsOf(job)?.[group]?.sessions.get(session);
-    if (known === undefined) return undefined;
-    return sequence < known.floor ? "stale" : known.versions.get(sequence);
+    return this.#groupsOf(job)?.[group]?.sessions.get(session, sequence);
+  }
+
+  /** The elements of the collection at the key; undefined when it holds none. */
+  collection(job: JobNumber, group: Group, name: string): Collection | undefined {
+    return this.#groupsOf(job)?.[group]?.collections?.get(name);
   }
 
   wasAborted(job: JobNumber, group: Group, object: string): boolean {
     return this.#jobs.get(job)?.[group]?.aborted.has(object) ?? false;
   }
 
-  /**
-   * Applies an effect; returns the cell that was there before, with the bytes of its ref if it was one and is now
-   * gone. Undefined when there is no memory: then nothing was changed.
-   */
-  apply(
-    effect: Effect,
-    position: number,
-    wallMs: number,
-    name: string = cellName(effect.key),
-  ): { readonly replacedRef: Buffer | undefined } | undefined {
+  /** Applies an effect. Undefined when there is no memory: then nothing was changed. */
+  apply(effect: Effect, wallMs: number, name: string = cellName(effect.key)): Applied | undefined {
     const memory = this.#memory.job(effect.job);
     const group = this.#group(effect.job, effect.group);
-    if (effect.kind === "abort") {
-      if (!this.#remember(memory, group, effect, position, wallMs, true)) return undefined;
-      group.aborted.set(Buffer.from(effect.value).toString("latin1"), wallMs);
-      return { replacedRef: undefined };
+    const { kind } = effect;
+    if (kind === "abort") return abort(memory, group, effect, wallMs);
+    if (kind === "relocated") return relocate(memory, group, effect, name);
+    if (kind === "list" || kind === "hash" || kind === "set") {
+      return update(memory, group, effect, kind, name, wallMs);
     }
     const old = group.cells.get(name);
-    const existed = old !== undefined && old.kind !== "deleted" && old.kind !== "expired";
     const fresh = old === undefined;
     const charge = indexChargeFor(effect.key.length);
     if (fresh && !memory.charge(charge)) return undefined;
-    const holds = effect.kind === "bytes" || effect.kind === "ref";
+    const holds = kind === "bytes" || kind === "ref" || kind === "counter";
     const oldBlock = old?.block;
     const reused = holds && oldBlock?.length === effect.value.length && !oldBlock.pinned;
     const block = reused ? oldBlock : holds ? memory.allocate(effect.value.length) : undefined;
     const stored = block !== undefined || !holds;
-    if (!stored || !this.#remember(memory, group, effect, position, wallMs, existed)) {
+    const result = kind === "counter" ? parseInteger(effect.value) : undefined;
+    if (!stored || !remember(memory, group, effect, existed(old), result, wallMs)) {
       if (fresh) memory.discharge(charge);
       if (block !== undefined && !reused) memory.free(block);
       return undefined;
@@ -151,15 +111,62 @@ export class CellStore {
       old?.kind === "ref" && oldBlock !== undefined ? Buffer.from(oldBlock.view()) : undefined;
     block?.view().set(effect.value);
     if (oldBlock !== undefined && !reused) memory.free(oldBlock);
-    if (old === undefined) group.cells.set(name, new Cell(effect, position, block));
-    else {
-      old.kind = effect.kind;
-      old.version = effect.version;
-      old.position = position;
-      old.expiresAtMs = effect.expiresAtMs;
-      old.block = block;
+    if (old !== undefined && isCollection(old.kind)) dropCollection(memory, group, name);
+    place(group, name, effect, old, block);
+    if (replacedRef === undefined && result === undefined) return plainly;
+    return { replacedRef, result, emptied: false };
+  }
+
+  /** Keeps the answer to a mutation that changed nothing: a late copy of it must not either. False without memory. */
+  keepAnswer(job: JobNumber, group: Group, asked: Asked, result: SessionResult, wallMs: number): boolean {
+    return this.#group(job, group).sessions.remember(this.#memory.job(job), asked, result, wallMs);
+  }
+
+  /** All that the group holds, over all jobs. Keys and values are to be copied before the next change. */
+  *records(group: Group): Iterable<GroupRecord> {
+    for (const [job, groups] of this.#jobs) {
+      const held = groups[group];
+      if (held !== undefined) yield* recordsOf(job, held);
     }
-    return { replacedRef };
+  }
+
+  /** Adds what another node's `records` gave, of jobs that live; the group was dropped before. False without memory. */
+  install(group: Group, records: Iterable<GroupRecord>, wallMs: number): boolean {
+    for (const record of records) {
+      const { job } = record;
+      if (!install(this.#memory.job(job), this.#group(job, group), record, wallMs)) return false;
+    }
+    return true;
+  }
+
+  /** Frees all that this node has of the group. */
+  dropGroup(group: Group): void {
+    for (const [job, groups] of this.#jobs) {
+      const held = groups[group];
+      if (held === undefined) continue;
+      groups[group] = undefined;
+      freeGroupCells(this.#memory.job(job), held);
+    }
+  }
+
+  /** The keys of the group that expire, or have, over all jobs. */
+  *timed(group: Group): Iterable<{ readonly job: JobNumber; readonly name: string; readonly cell: Cell }> {
+    for (const [job, groups] of this.#jobs) {
+      for (const [name, cell] of groups[group]?.cells ?? []) {
+        if (cell.expiresAtMs > 0 || cell.kind === "expired") yield { job, name, cell };
+      }
+    }
+  }
+
+  /** Keys of the group that hold an object, with their encoded refs, over all jobs; valid until the next change. */
+  *refs(
+    group: Group,
+  ): Iterable<{ readonly job: JobNumber; readonly name: string; readonly value: Uint8Array }> {
+    for (const [job, groups] of this.#jobs) {
+      for (const [name, cell] of groups[group]?.cells ?? []) {
+        if (cell.kind === "ref" && cell.block !== undefined) yield { job, name, value: cell.block.view() };
+      }
+    }
   }
 
   /** Drops what is left of a deleted or expired key, unless something newer is there. */
@@ -182,19 +189,14 @@ export class CellStore {
     return names.sort();
   }
 
-  /** Lets go of answers to sessions that have been silent for `idleMs`, and of old aborts. */
+  /**
+   * Lets go of answers to sessions that have been silent for `idleMs`. Aborts are kept as long as the job lives: a writer may
+   * come back with its commit after any time.
+   */
   sweep(wallMs: number, idleMs: number): void {
     for (const [job, groups] of this.#jobs) {
       const memory = this.#memory.job(job);
-      for (const group of groups) {
-        if (group === undefined) continue;
-        for (const [id, session] of group.sessions) {
-          if (wallMs - session.usedAtMs < idleMs) continue;
-          group.sessions.delete(id);
-          memory.discharge(resultCharge * (1 + session.versions.size));
-        }
-        for (const [object, atMs] of group.aborted) if (wallMs - atMs >= idleMs) group.aborted.delete(object);
-      }
+      for (const group of groups) group?.sessions.sweep(memory, wallMs, idleMs);
     }
   }
 
@@ -226,39 +228,120 @@ export class CellStore {
     }
     let cells = groups[group];
     if (cells === undefined) {
-      cells = { cells: new Map(), sessions: new Map(), aborted: new Map() };
+      cells = createGroupCells();
       groups[group] = cells;
     }
     return cells;
   }
+}
 
-  /** Keeps the answer for a repetition, and drops those the session has acknowledged. */
-  #remember(
-    memory: JobMemory,
-    group: GroupCells,
-    effect: Effect,
-    position: number,
-    wallMs: number,
-    existed: boolean,
-  ): boolean {
-    if (effect.sessionSequence === 0) return true;
-    let session = group.sessions.get(effect.session);
-    const isNew = session?.versions.has(effect.sessionSequence) !== true;
-    if (!memory.charge(resultCharge * (Number(session === undefined) + Number(isNew)))) return false;
-    if (session === undefined) {
-      session = { floor: 0, usedAtMs: wallMs, versions: new Map() };
-      group.sessions.set(effect.session, session);
-    }
-    session.usedAtMs = wallMs;
-    if (effect.sessionFloor > session.floor) {
-      session.floor = effect.sessionFloor;
-      for (const sequence of session.versions.keys()) {
-        if (sequence >= session.floor) continue;
-        session.versions.delete(sequence);
-        memory.discharge(resultCharge);
-      }
-    }
-    session.versions.set(effect.sessionSequence, { version: effect.version, position, existed });
-    return true;
+/** The cell that the effect leaves at the key. */
+function place(
+  group: GroupCells,
+  name: string,
+  effect: Effect,
+  old: Cell | undefined,
+  block: Block | undefined,
+): void {
+  const { sequence } = effect.version;
+  if (old === undefined) {
+    group.cells.set(name, new Cell(effect, sequence, block));
+    return;
   }
+  old.kind = effect.kind as CellKind;
+  old.version = effect.version;
+  old.position = sequence;
+  old.expiresAtMs = effect.expiresAtMs;
+  old.block = block;
+}
+
+/** Whether the key held something. */
+function existed(cell: Cell | undefined): boolean {
+  return cell !== undefined && cell.kind !== "deleted" && cell.kind !== "expired";
+}
+
+/** Keeps what the session that asked is answered; false without memory. */
+function remember(
+  memory: JobMemory,
+  group: GroupCells,
+  effect: Effect,
+  existedBefore: boolean,
+  result: CellResult | undefined,
+  wallMs: number,
+): boolean {
+  if (effect.sessionSequence === 0) return true;
+  const { version } = effect;
+  const plain: SessionResult = { version, position: version.sequence, existed: existedBefore };
+  const answer = result === undefined ? plain : { ...plain, result };
+  return group.sessions.remember(memory, effect, answer, wallMs);
+}
+
+function abort(memory: JobMemory, group: GroupCells, effect: Effect, wallMs: number): Applied | undefined {
+  const object = Buffer.from(effect.value).toString("latin1");
+  const isNew = !group.aborted.has(object);
+  if (isNew && !memory.charge(smallEntryCharge)) return undefined;
+  if (!remember(memory, group, effect, true, undefined, wallMs)) {
+    if (isNew) memory.discharge(smallEntryCharge);
+    return undefined;
+  }
+  group.aborted.add(object);
+  return plainly;
+}
+
+/** Gives the object at the key another location hint. The cell keeps its version and its expiry. */
+function relocate(memory: JobMemory, group: GroupCells, effect: Effect, name: string): Applied | undefined {
+  const cell = group.cells.get(name);
+  if (cell?.kind !== "ref" || cell.block === undefined) return plainly;
+  const block = memory.allocate(effect.value.length);
+  if (block === undefined) return undefined;
+  block.view().set(effect.value);
+  memory.free(cell.block);
+  cell.block = block;
+  cell.position = effect.version.sequence;
+  return plainly;
+}
+
+/** Does to the collection at the key what the effect says. Where nothing is, there is an empty one. */
+function update(
+  memory: JobMemory,
+  group: GroupCells,
+  effect: Effect,
+  kind: CollectionKind,
+  name: string,
+  wallMs: number,
+): Applied | undefined {
+  const change = decodeUpdate(effect.value);
+  const old = group.cells.get(name);
+  const known = old?.kind === kind ? group.collections?.get(name) : undefined;
+  const collection = known ?? createCollection(kind, memory);
+  const charge =
+    (old === undefined ? indexChargeFor(effect.key.length) : 0) +
+    (known === undefined ? collectionCharge : 0);
+  if (!memory.charge(charge)) return undefined;
+  const block = known === undefined ? memory.allocate(0) : old?.block;
+  const prepared = block && collection.prepare(change);
+  if (!prepared || !remember(memory, group, effect, existed(old), prepared.result, wallMs)) {
+    prepared?.abandon();
+    if (known === undefined && block !== undefined) memory.free(block);
+    memory.discharge(charge);
+    return undefined;
+  }
+  prepared.commit();
+  const { result } = prepared;
+  const emptied = collection.size === 0;
+  if (known === undefined) {
+    if (old?.block !== undefined) {
+      dropCollection(memory, group, name);
+      memory.free(old.block);
+    }
+    group.collections ??= new Map();
+    group.collections.set(name, collection);
+  }
+  if (emptied) {
+    dropCollection(memory, group, name);
+    memory.free(block);
+  }
+  const left: Effect = emptied ? { ...effect, kind: "deleted", expiresAtMs: 0 } : effect;
+  place(group, name, left, old, emptied ? undefined : block);
+  return { replacedRef: undefined, result, emptied };
 }

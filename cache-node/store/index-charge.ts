@@ -23,5 +23,10 @@ export function indexChargeFor(keyBytes: number): number {
   return Math.ceil((live * garbageFactor) / 8) * 8;
 }
 
-/** Bytes to charge for one more block of an entry that was charged already (a shard of many, a list element). */
-export const extraBlockCharge: number = Math.ceil((blockHandleBytes + 16) * garbageFactor);
+/** Bytes to charge for an element of a list beside its bytes: its block, and up to 4 slots of the ring that holds it. */
+export const elementCharge: number = Math.ceil(((blockHandleBytes + 4 * 8) * garbageFactor) / 8) * 8;
+
+/** Bytes to charge for a member of a set, or the field of a hash beside its value: in sorted chunks that may be half full. */
+export function memberChargeFor(nameBytes: number): number {
+  return Math.ceil(((stringBytes + nameBytes + 2 * 2 * 8) * garbageFactor) / 8) * 8;
+}

@@ -5,9 +5,19 @@ import type { JobMemory } from "./job-memory.ts";
 import type { NodeMemory } from "./node-memory.ts";
 import type { Block } from "./segment.ts";
 
-export interface Shard {
+export class Shard {
   readonly block: Block;
   readonly payloadBytes: number;
+  /** The round of the store in which it arrived or, if `confirmed`, was last confirmed. */
+  seenRound: number;
+  /** The primary of its object has said that a committed ref names this node for it. */
+  confirmed = false;
+
+  constructor(block: Block, payloadBytes: number, seenRound: number) {
+    this.block = block;
+    this.payloadBytes = payloadBytes;
+    this.seenRound = seenRound;
+  }
 }
 
 /** Memory for a shard that is on its way, pinned until it is kept or dropped. */
@@ -23,13 +33,26 @@ export interface ShardName {
 }
 
 const entryCharge = indexChargeFor(19);
+const objectChars = 16;
 
 /** Object id, stripe, position: latin-1, so that it takes one byte a character. */
 function shardKey({ object, stripe, index }: ShardName): string {
   return object + String.fromCharCode(stripe >> 8, stripe & 0xff, index);
 }
 
+/** The name of a shard from the key that it has in `shardsOf`. */
+export function shardNameOf(key: string): ShardName {
+  const stripe = key.charCodeAt(objectChars) * 256 + key.charCodeAt(objectChars + 1);
+  return { object: objectOfShard(key), stripe, index: key.charCodeAt(objectChars + 2) };
+}
+
+export function objectOfShard(key: string): ObjectId {
+  return key.slice(0, objectChars) as ObjectId;
+}
+
 export class ShardStore {
+  /** Coarse time, counted on by whoever looks for orphans (relocation/orphans.ts): a clock would cost each put. */
+  round = 0;
   readonly #memory: NodeMemory;
   readonly #jobs = new Map<JobNumber, Map<string, Shard>>();
 
@@ -70,7 +93,7 @@ export class ShardStore {
     }
     const key = shardKey(name);
     const old = shards.get(key);
-    shards.set(key, { block, payloadBytes });
+    shards.set(key, new Shard(block, payloadBytes, this.round));
     if (old !== undefined) release(memory, old.block);
     return true;
   }
@@ -87,6 +110,21 @@ export class ShardStore {
     shards.delete(key);
     release(this.#memory.job(job), shard.block);
     return true;
+  }
+
+  /** Frees this very shard: one of the same name that has arrived since stays. */
+  freeIf(job: JobNumber, name: ShardName, shard: Shard): boolean {
+    return this.get(job, name) === shard && this.free(job, name);
+  }
+
+  /** Jobs that have had shards here and have not ended. */
+  jobs(): JobNumber[] {
+    return [...this.#jobs.keys()];
+  }
+
+  /** All of the job by key (see `shardNameOf`); what comes and goes meanwhile may be among them or not. */
+  shardsOf(job: JobNumber): Iterable<[string, Shard]> {
+    return this.#jobs.get(job) ?? [];
   }
 
   /** Forgets the job's index; `NodeMemory.endJob` frees its memory. */

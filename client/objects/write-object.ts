@@ -3,7 +3,8 @@
  * nothing; what was sent for an object that is not committed is freed by the primary.
  */
 import { MayflyError } from "../../src/errors.ts";
-import { type NodeId, objectId } from "../../src/ids.ts";
+import { type NodeId, newObjectId } from "../../src/ids.ts";
+import { groupOf } from "../../src/placement/groups.ts";
 import { encodeRef, Ref } from "../../src/wire/ref.ts";
 import { checkObjectSize, type Stripe, stripeBytesMax, stripeOf } from "../../src/wire/stripe-layout.ts";
 import { abortObject, type Condition, writeCell } from "../cells.ts";
@@ -29,7 +30,7 @@ export async function writeObject(
   write: ObjectWrite,
   deadline: Deadline,
 ): Promise<Ref> {
-  const object = objectId(context.rng.bytes(16));
+  const object = newObjectId(groupOf(write.key), context.rng.bytes(16));
   const placed: { stripe: Stripe; nodes: NodeId[] }[] = [];
   const refOf = (): Ref => {
     const stripes = placed.map(({ nodes }) => nodes);

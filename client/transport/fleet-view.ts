@@ -145,12 +145,16 @@ export class FleetView {
   async #refresh(deadline: Deadline): Promise<void> {
     const known = this.#map?.nodes.filter((node) => node.state !== "dead") ?? [];
     const places: readonly Address[] = known.length > 0 ? known : this.#options.seeds;
+    const pool = this.#options.pool();
+    // Whoever is asked tells the controller, which finds out.
+    const suspect = known.find((node) => pool.failedLately(node));
+    const args = suspect === undefined ? [this.#epochText] : [this.#epochText, suspect.id];
     let last: MayflyError | undefined;
     for (const place of rotated(places).slice(0, 3)) {
       try {
-        const connection = this.#options.pool().connection(place, "small");
+        const connection = pool.connection(place, "small");
         const perNode = { ...deadline, atMs: deadline.clock.now() + Math.min(perNodeMs, leftMs(deadline)) };
-        const encoded = await connection.request("MF.MAP", [this.#epochText], { deadline: perNode });
+        const encoded = await connection.request("MF.MAP", args, { deadline: perNode });
         if (encoded instanceof Uint8Array) this.offer(encoded);
         if (this.#map !== undefined) return;
       } catch (thrown) {

@@ -11,16 +11,30 @@ import { MayflyError } from "../errors.ts";
 import { type Group, type JobNumber, jobNumber } from "../ids.ts";
 import { ByteReader, ByteWriter, MalformedBytes } from "../placement/byte-cursor.ts";
 import { groupCount } from "../placement/groups.ts";
+import { collectionKinds } from "./collection.ts";
 import { keyBytesMax, refBytesMax } from "./ref.ts";
 import type { Version } from "./version.ts";
 
-/** What a cell holds: `bytes` inline, `ref` an object; `deleted` and `expired` are what is left of one. */
-export const cellKinds = ["bytes", "ref", "deleted", "expired"] as const;
+/**
+ * What a cell holds: `bytes` inline, `ref` an object, `counter` a number as decimal text, a list, a hash, a set; `deleted`
+ * and `expired` are what is left of one.
+ */
+export const cellKinds = ["bytes", "ref", "deleted", "expired", "counter", ...collectionKinds] as const;
 export type CellKind = (typeof cellKinds)[number];
 
-/** What an effect does to its key; `abort` marks an object id that must never be committed. */
-export const effectKinds = [...cellKinds, "abort"] as const;
+/**
+ * What an effect does: its key holds its value from now on, or, if that is a list, a hash or a set, the value says what
+ * changes in it (collection.ts); or `abort` marks an object id that must never be committed; `relocated` gives a ref another
+ * location hint and leaves its version; `activate` begins a generation of the row, its value is the version before it (two
+ * varints); `snapshot` is a piece of all that the group holds at its version, number and count of pieces in place of session
+ * sequence and floor. The last two are of no job (0), and a snapshot is not logged.
+ */
+export const effectKinds = [...cellKinds, "abort", "relocated", "activate", "snapshot"] as const;
 export type EffectKind = (typeof effectKinds)[number];
+/** What is logged but is not about a key of a job. */
+export const noJob = 0 as JobNumber;
+/** Of effects that no session asked for. */
+export const noSession: string = "\0".repeat(8);
 
 export interface Effect {
   readonly group: Group;
@@ -91,12 +105,13 @@ function readEffect(reader: ByteReader): Effect {
     generation: reader.varint(word, "generation"),
     sequence: reader.varint(word, "sequence"),
   };
-  const job = jobNumber(reader.varint(word, "job"));
+  const jobValue = reader.varint(word, "job");
   const session = latin1Of(reader.take(8, "session"));
   const sessionSequence = reader.varint(word, "session sequence");
   const sessionFloor = reader.varint(word, "session floor");
   const kind = effectKinds[reader.u8("kind")];
   if (kind === undefined) throw new MalformedBytes("an unknown kind of effect");
+  const job = kind === "activate" || kind === "snapshot" ? noJob : jobNumber(jobValue);
   const expiresAtMs = reader.varint(2 ** 20, "expiry") * 2 ** 32 + reader.varint(word, "expiry");
   const key = reader.take(reader.varint(keyBytesMax, "key length"), "key");
   const value = reader.take(reader.varint(refBytesMax, "value length"), "value");

@@ -1,4 +1,5 @@
 import { MayflyError } from "../errors.ts";
+import { ByteReader, ByteWriter, MalformedBytes } from "../placement/byte-cursor.ts";
 
 const versionPartMax = 2 ** 32 - 1;
 
@@ -29,4 +30,27 @@ export function parseVersion(text: string): Version {
 /** Negative when `a` is older than `b`. */
 export function compareVersions(a: Version, b: Version): number {
   return a.generation - b.generation || a.sequence - b.sequence;
+}
+
+export const noVersion: Version = { generation: 0, sequence: 0 };
+
+/** Two varints: the value of an `activate` effect. */
+export function encodeVersion({ generation, sequence }: Version): Uint8Array {
+  return new ByteWriter(10).varint(generation).varint(sequence).finish();
+}
+
+/** @throws MayflyError PROTOCOL */
+export function decodeVersion(bytes: Uint8Array): Version {
+  try {
+    const reader = new ByteReader(bytes);
+    const version = {
+      generation: reader.varint(versionPartMax, "generation"),
+      sequence: reader.varint(versionPartMax, "sequence"),
+    };
+    reader.end();
+    return version;
+  } catch (error) {
+    if (!(error instanceof MalformedBytes)) throw error;
+    throw new MayflyError("PROTOCOL", `These ${bytes.length} bytes are no version: ${error.message}`);
+  }
 }

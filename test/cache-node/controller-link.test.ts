@@ -1,5 +1,5 @@
 import http from "node:http";
-import { expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { ControllerLink, type ControllerLinkOptions } from "../../cache-node/controller-link.ts";
 import { ControllerClient } from "../../client/controller-client.ts";
 import { type HeartbeatReply, idleHeartbeat, type RegisterNodeReply } from "../../src/wire/control-api.ts";
@@ -14,16 +14,25 @@ interface Heard {
 
 type Answer = { readonly status?: number; readonly body: unknown };
 
-/** A controller that answers what the test says, and remembers what it was asked. */
-async function startController(answer: (heard: Heard) => Answer): Promise<{ url: string; heard: Heard[] }> {
+/**
+ * A controller that answers what the test says, and remembers what it was asked. What waits for news is answered only by
+ * what the test gives to `tell`.
+ */
+async function startController(answer: (heard: Heard) => Answer) {
   const heard: Heard[] = [];
+  const watches: string[] = [];
+  const waiting: ((answer: Answer) => void)[] = [];
   const server = http.createServer(async (request, response) => {
     let text = "";
     for await (const chunk of request) text += String(chunk);
     const token = request.headers.authorization?.replace("Bearer ", "");
-    const entry = { path: request.url ?? "", token, body: text === "" ? undefined : JSON.parse(text) };
-    heard.push(entry);
-    const { status = 200, body } = answer(entry);
+    const path = request.url ?? "";
+    const entry = { path, token, body: text === "" ? undefined : JSON.parse(text) };
+    const isWatch = path.includes("/watch?");
+    if (isWatch) watches.push(`${path} ${token}`);
+    else heard.push(entry);
+    const news = isWatch && new Promise<Answer>((resolve) => waiting.push(resolve));
+    const { status = 200, body } = news === false ? answer(entry) : await news;
     response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
   });
   await new Promise<void>((resolve) => server.listen({ host: "127.0.0.1", port: 0 }, resolve));
@@ -32,7 +41,11 @@ async function startController(answer: (heard: Heard) => Answer): Promise<{ url:
     server.close();
   });
   const { port } = server.address() as { port: number };
-  return { url: `http://127.0.0.1:${port}`, heard };
+  const tell = async (told: Answer): Promise<void> => {
+    await until("it waits for news", () => waiting.length > 0);
+    for (const resolve of waiting.splice(0)) resolve(told);
+  };
+  return { url: `http://127.0.0.1:${port}`, heard, watches, tell };
 }
 
 const registered: RegisterNodeReply = {
@@ -44,7 +57,7 @@ const request = { host: "127.0.0.1", port: 1, memoryBytes: 1, pid: 1 };
 function createLink(url: string, options: Partial<ControllerLinkOptions> = {}) {
   const clock = new FakeClock();
   const replies: HeartbeatReply[] = [];
-  const state = { epoch: "1.1", declaredDead: 0 };
+  const state = { epoch: "1.1", declaredDead: 0, drained: 0 };
   const controller = new ControllerClient(url);
   const link = new ControllerLink({
     ...{ clock, controller },
@@ -52,8 +65,12 @@ function createLink(url: string, options: Partial<ControllerLinkOptions> = {}) {
       ...{ ...idleHeartbeat, epoch: state.epoch, jobsVersion: 0, limitBytes: 1 },
     }),
     onReply: (reply) => replies.push(reply),
+    known: () => ({ epoch: state.epoch, jobsVersion: 0 }),
     onDeclaredDead: () => {
       state.declaredDead += 1;
+    },
+    onDrained: () => {
+      state.drained += 1;
     },
     ...options,
   });
@@ -165,4 +182,77 @@ test("a node that was declared dead hears of it once it reports, and not after i
   link.stop();
   await clock.advance(5000);
   expect(state.declaredDead).toBe(1);
+});
+
+describe("news", () => {
+  const register = (): Answer => ({ body: registered });
+  const plain = ({ path }: Heard): Answer => (path === "/v1/nodes" ? register() : { body: {} });
+
+  test("are waited for from the beginning, one request at a time, and are taken when they come", async () => {
+    const { url, heard, watches, tell } = await startController(plain);
+    const replies: HeartbeatReply[] = [];
+    const { clock, link, state } = createLink(url, {
+      onReply: (reply) => {
+        replies.push(reply);
+        if (reply.map !== undefined) state.epoch = "1.2";
+      },
+    });
+    await link.register(request);
+    await until("it waits", () => watches.length === 1);
+    expect(watches).toEqual(["/v1/nodes/7/watch?epoch=1.1&jobs=0&waitMs=10000 the-token"]);
+    await tell({ body: { map: "newer" } });
+    await until("it has the map", () => replies.length === 1);
+    await until("it waits again", () => watches.length === 2);
+    expect(watches[1]).toMatch(/epoch=1\.2/);
+    // The controller hears at once that it has the map.
+    expect(beats(heard)).toHaveLength(0);
+    await clock.advance(5);
+    await until("it has reported", () => beats(heard).length === 1);
+    expect(beats(heard)[0]!.body).toMatchObject({ epoch: "1.2" });
+    await tell({ body: {} });
+    await until("it waits again", () => watches.length === 3);
+  });
+
+  test("of this node's death or end are told, and then it waits for none", async () => {
+    for (const [told, name] of [
+      [{ status: 404, body: { code: "NODE_UNKNOWN", message: "dead" } }, "declaredDead"],
+      [{ body: { drained: true } }, "drained"],
+    ] as const) {
+      const { url, watches, tell } = await startController(plain);
+      const { clock, link, state } = createLink(url);
+      await link.register(request);
+      await tell(told);
+      await until("it has heard", () => state[name] === 1);
+      await clock.advance(100);
+      expect(watches).toHaveLength(1);
+      link.stop();
+    }
+  });
+
+  test("are asked for again after a pause when the controller is away", async () => {
+    const { url, watches, tell } = await startController(plain);
+    const { clock, link } = createLink(url);
+    await link.register(request);
+    await tell({ status: 503, body: { code: "UNAVAILABLE", message: "starting" } });
+    await until("it asks again", async () => {
+      await clock.advance(100);
+      return watches.length === 2;
+    });
+  });
+
+  test("for the controller go in one report at once, and those that come meanwhile in the next", async () => {
+    const { url, heard } = await startController(plain);
+    const { clock, link } = createLink(url);
+    await link.register(request);
+    for (let i = 0; i < 3; i++) link.beatSoon();
+    await clock.advance(5);
+    link.beatSoon();
+    await until("it has reported", () => beats(heard).length === 1);
+    await until("it has reported again", async () => {
+      await clock.advance(5);
+      return beats(heard).length === 2;
+    });
+    await clock.advance(100);
+    expect(beats(heard)).toHaveLength(2);
+  });
 });

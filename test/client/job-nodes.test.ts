@@ -1,6 +1,8 @@
 /** What callers see when nodes leave a fleet: each test has a fleet of its own to take apart. */
 import { expect, onTestFinished, test } from "vitest";
+import type { Job } from "../../client/job.ts";
 import { formatEpoch } from "../../src/placement/epoch.ts";
+import { encodeMap } from "../../src/placement/map-codec.ts";
 import { stripeBytesMax } from "../../src/wire/stripe-layout.ts";
 import {
   type InProcessFleet,
@@ -36,6 +38,12 @@ async function leave(fleet: InProcessFleet, id: number): Promise<void> {
     const epochs = await Promise.all(others.map((node) => infoOf(fleet, node.nodeId, "mayfly_epoch")));
     return epochs.every((epoch) => epoch === formatEpoch(fleet.map.epoch));
   });
+}
+
+async function listed(job: Job): Promise<string[]> {
+  const keys: string[] = [];
+  for await (const { key } of job.list("key")) keys.push(key);
+  return keys;
 }
 
 test("objects are read without the nodes that left, up to p of them, and new ones go elsewhere", async () => {
@@ -102,25 +110,59 @@ test("with too few nodes an object is refused, plainly, and small values are sti
   expect(String(await job.get(key))).toBe("small");
 });
 
-test("when a key's primary is dead its backup serves reads, and writes say that they are unavailable", async () => {
-  const fleet = await startFleet({ nodes: 3, backups: 1 });
+test("when a key's primary leaves a backup takes its place: all is there, and writes go on", async () => {
+  const fleet = await startFleet({ nodes: 4, backups: 1 });
   const job = await fleet.begin({ code: { d: 1, p: 1 } });
-  const [primary, backup] = fleet.row("key").map((node) => node.id);
-  await job.put("key", "value");
+  const version = (await job.put("key", "value")).version;
   await job.put("gone", "x", { ifAbsent: true });
   await job.delete("gone");
-  await leave(fleet, primary!);
-  expect(String(await job.get("key"))).toBe("value");
-  expect((await job.stat("key")).sizeBytes).toBe(5);
-  await expect(job.put("key", "other")).rejects.toThrow(code("UNAVAILABLE"));
-  await expect(job.delete("key")).rejects.toThrow(code("UNAVAILABLE"));
-  const listed = [];
-  for await (const entry of job.list("key")) listed.push(entry.key);
-  expect(listed).toEqual(["key"]);
+  for (let left = 0; left < 2; left++) {
+    const [primary] = fleet.row("key").map((node) => node.id);
+    await leave(fleet, primary!);
+    expect(String(await job.get("key"))).toBe(left === 0 ? "value" : "newer");
+    expect(await job.has("gone")).toBe(false);
+    if (left === 0) await job.put("key", "newer", { ifVersion: version! });
+    expect(await listed(job)).toEqual(["key"]);
+    // The next one to leave must find its place taken.
+    await until("the row is full again", () => fleet.row("key").length === 2);
+  }
   // A function that starts now finds its way too.
   const fresh = await fleet.connect((await fleet.client.newTicket(job.number)).ticket);
-  expect(String(await fresh.get("key"))).toBe("value");
+  expect(String(await fresh.get("key"))).toBe("newer");
+});
 
-  await leave(fleet, backup!);
-  await expect(fresh.get("key")).rejects.toThrow(code("LOST"));
+test("with all members of its row a key is lost, and said to be so to the jobs of then", async () => {
+  const fleet = await startFleet({ nodes: 3, backups: 0 });
+  const job = await fleet.begin({ code: { d: 1, p: 1 } });
+  await job.put("key", "value");
+  const [primary] = fleet.row("key").map((node) => node.id);
+  await leave(fleet, primary!);
+  await expect(job.get("key")).rejects.toThrow(code("LOST"));
+  await expect(job.put("key", "x", { ifAbsent: true })).rejects.toThrow(code("LOST"));
+  await expect(listed(job)).rejects.toThrow(code("LOST"));
+  await job.put("key", "again");
+  expect(String(await job.get("key"))).toBe("again");
+  const younger = await fleet.begin({ code: { d: 1, p: 1 } });
+  expect(await younger.has("key")).toBe(false);
+});
+
+test("while nobody leads a key its calls wait for their deadline, and say why they failed", async () => {
+  const fleet = await startFleet({ nodes: 3, backups: 1 });
+  const job = await fleet.begin({ code: { d: 1, p: 1 } });
+  await job.put("key", "value");
+  await job.get("key");
+  // The map that the client will find: a row without anybody.
+  const headless = { ...fleet.map, epoch: { term: fleet.map.epoch.term, n: fleet.map.epoch.n + 1000 } };
+  const rows = headless.rows.map((row) => ({ ...row, nodes: [] }));
+  for (const node of fleet.nodes) {
+    const client = await RawClient.open(node);
+    await client.send("HELLO", 3, "AUTH", "node-9", fleet.fleetToken(9));
+    expect(await client.tagged("MF.MAP.OFFER", encodeMap({ ...headless, rows }))).toBe("OK");
+  }
+  for (const call of [job.get("key", { timeoutMs: 400 }), job.put("key", "x", { timeoutMs: 400 })]) {
+    await expect(call).rejects.toMatchObject({
+      code: "UNAVAILABLE",
+      message: expect.stringMatching(/leads/),
+    });
+  }
 });

@@ -1,7 +1,7 @@
 /** A controller and nodes inside the test's own process: for what needs a fleet and no processes. */
 import { type CacheNode, startCacheNode } from "../../cache-node/node.ts";
 import { ControllerClient } from "../../client/controller-client.ts";
-import { systemClock } from "../../src/clock.ts";
+import { systemClock, systemRng } from "../../src/clock.ts";
 import { createController } from "../../src/controller/controller.ts";
 
 export interface FleetInProcess {
@@ -16,8 +16,9 @@ export async function startFleetInProcess(count: number): Promise<FleetInProcess
   const controllerUrl = await controller.listen();
   const start = (): Promise<CacheNode> =>
     startCacheNode({
-      ...{ clock: systemClock, controllerUrl, memoryBytes: 64 * 2 ** 20, pid: process.pid },
+      ...{ clock: systemClock, rng: systemRng, controllerUrl, memoryBytes: 64 * 2 ** 20, pid: process.pid },
       onDeclaredDead: () => undefined,
+      onDrained: () => undefined,
     });
   const nodes = await Promise.all(Array.from({ length: count }, start));
   const client = new ControllerClient(controllerUrl);

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { cellCommands } from "../../cache-node/commands/cell-commands.ts";
 import { connectionCommands } from "../../cache-node/commands/connection-commands.ts";
 import { mapCommands } from "../../cache-node/commands/map-commands.ts";
+import { type ObjectAnswers, objectCommands } from "../../cache-node/commands/object-commands.ts";
 import { replicationCommands } from "../../cache-node/commands/replication-commands.ts";
 import { serverCommands } from "../../cache-node/commands/server-commands.ts";
 import { shardCommands } from "../../cache-node/commands/shard-commands.ts";
@@ -25,6 +26,7 @@ describe("commands", () => {
     ...cellCommands(core),
     ...shardCommands(core),
     ...replicationCommands(core),
+    ...objectCommands(() => ({}) as ObjectAnswers),
   ];
   const titles = ["command", "arguments", "scope", "reply"];
   const plain = tableWith(markdown, titles, "### Plain commands");
@@ -43,11 +45,13 @@ describe("commands", () => {
   test("every Mayfly command takes as many arguments as the page says", () => {
     for (const row of tagged) {
       const words = row["arguments"]!.match(/\w+/g)!;
+      // Those in brackets may be left out.
+      const optional = row["arguments"]!.match(/\[\w+\]/g)?.length ?? 0;
       const { args } = commands.find(({ name }) => name === row["command"])!;
       const repeats = row["arguments"]!.endsWith(")+");
       expect([row["command"], args.min, args.max]).toEqual([
         row["command"],
-        1 + words.length,
+        1 + words.length - optional,
         repeats ? undefined : 1 + words.length,
       ]);
       expect(words[0], row["command"]).toBe("tag");

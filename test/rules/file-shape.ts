@@ -32,6 +32,7 @@ const freeFolders = [
   "rules",
   "support",
   "sim",
+  "history",
   "chaos",
   "clients",
   "conformance",

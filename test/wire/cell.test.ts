@@ -8,6 +8,7 @@ import {
   effectsBatch,
   effectsPerBatchMax,
   encodeEffect,
+  noJob,
 } from "../../src/wire/cell.ts";
 import { refBytesMax } from "../../src/wire/ref.ts";
 
@@ -16,18 +17,22 @@ const encodeEffects = (effects: readonly Effect[]): Buffer =>
 
 const word = fc.oneof(fc.integer({ min: 0, max: 200 }), fc.integer({ min: 0, max: 2 ** 32 - 1 }));
 
-const arbitraryEffect: fc.Arbitrary<Effect> = fc.record({
-  group: fc.integer({ min: 0, max: 1023 }).map((group) => group as Group),
-  version: fc.record({ generation: word, sequence: word }),
-  job: fc.integer({ min: 1, max: 2 ** 32 - 1 }).map(jobNumber),
-  session: fc.uint8Array({ minLength: 8, maxLength: 8 }).map((id) => Buffer.from(id).toString("latin1")),
-  sessionSequence: word,
-  sessionFloor: word,
-  kind: fc.constantFrom(...effectKinds),
-  expiresAtMs: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 2 ** 48 })),
-  key: fc.uint8Array({ minLength: 1, maxLength: 40 }),
-  value: fc.uint8Array({ maxLength: 300 }),
-});
+const ofNoJob: ReadonlySet<string> = new Set(["activate", "snapshot"]);
+
+const arbitraryEffect: fc.Arbitrary<Effect> = fc
+  .record({
+    group: fc.integer({ min: 0, max: 1023 }).map((group) => group as Group),
+    version: fc.record({ generation: word, sequence: word }),
+    job: fc.integer({ min: 1, max: 2 ** 32 - 1 }).map(jobNumber),
+    session: fc.uint8Array({ minLength: 8, maxLength: 8 }).map((id) => Buffer.from(id).toString("latin1")),
+    sessionSequence: word,
+    sessionFloor: word,
+    kind: fc.constantFrom(...effectKinds),
+    expiresAtMs: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 2 ** 48 })),
+    key: fc.uint8Array({ minLength: 1, maxLength: 40 }),
+    value: fc.uint8Array({ maxLength: 300 }),
+  })
+  .map((effect) => (ofNoJob.has(effect.kind) ? { ...effect, job: noJob } : effect));
 
 const sample: Effect = {
   group: 7 as Group,

@@ -1,17 +1,15 @@
-/** The cells of one node without sockets: time, maps and backups are in the test's hand. */
-import { BackupCells } from "../../../cache-node/cells/backup-cells.ts";
-import { CellWaits } from "../../../cache-node/cells/cell-waits.ts";
-import { type Mutation, PrimaryCells } from "../../../cache-node/cells/primary-cells.ts";
-import { Rows } from "../../../cache-node/cells/rows.ts";
+/** The rows of one node without sockets: time, maps and the other nodes are in the test's hand. */
+import type { Mutation } from "../../../cache-node/cells/mutation-log.ts";
 import { JobDirectory } from "../../../cache-node/job-directory.ts";
-import { BackupLink } from "../../../cache-node/replication/backup-link.ts";
-import { GroupLogs } from "../../../cache-node/replication/group-logs.ts";
-import { CellStore, cellName } from "../../../cache-node/store/cell-store.ts";
+import { Replicas } from "../../../cache-node/replicas.ts";
+import type { Peers } from "../../../cache-node/replication/peers.ts";
+import { cellName } from "../../../cache-node/store/cell.ts";
 import { createNodeMemory } from "../../../cache-node/store/node-memory.ts";
+import { seededRng } from "../../../src/clock.ts";
 import { MayflyError } from "../../../src/errors.ts";
-import { jobNumber, type NodeId, nodeId } from "../../../src/ids.ts";
-import { groupOf } from "../../../src/placement/groups.ts";
-import { emptyRow, type FleetMap, type NodeState } from "../../../src/placement/types.ts";
+import { type Group, jobNumber, type NodeId, nodeId } from "../../../src/ids.ts";
+import { groupCount, groupOf } from "../../../src/placement/groups.ts";
+import { emptyRow, type FleetMap, type NodeState, type Row } from "../../../src/placement/types.ts";
 import { decodeEffects, type Effect, effectsBatch } from "../../../src/wire/cell.ts";
 import type { Ref } from "../../../src/wire/ref.ts";
 import { formatVersion } from "../../../src/wire/version.ts";
@@ -20,87 +18,148 @@ import { fakeHeap } from "../store/fakes.ts";
 
 export const job = jobNumber(1);
 export const self = nodeId(1);
+/** That of every grant in these tests. */
+export const grantMs = 1000;
 
-/** A map in which every group has the same row. */
-export function mapOf(
-  row: readonly number[],
-  options: { generation?: number; n?: number; dead?: readonly number[] } = {},
-): FleetMap {
-  const { generation = 1, n = generation, dead = [] } = options;
+export interface MapChange {
+  readonly generation?: number;
+  readonly n?: number;
+  readonly dead?: readonly number[];
+  readonly joining?: readonly number[];
+  readonly born?: number;
+  readonly lostJobs?: number;
+  /** The only group that has a row; by default all have the same. */
+  readonly only?: Group;
+}
+
+/** A map in which every group has the same row, born in generation 1. */
+export function mapOf(row: readonly number[], change: MapChange = {}): FleetMap {
+  const { generation = 1, n = generation, dead = [], joining = [], born = 1, lostJobs = 0, only } = change;
   const state = (id: number): NodeState => (dead.includes(id) ? "dead" : "active");
   const nodes = [1, 2, 3, 4].map((id) => ({
     ...{ id: nodeId(id), host: "127.0.0.1", port: 7000 + id, weight: 100, zone: "" },
     state: state(id),
   }));
-  const rows = Array.from({ length: 1024 }, () => ({
-    ...emptyRow,
-    ...{ generation, nodes: row.map(nodeId) },
-  }));
+  const made: Row = {
+    ...{ generation, nodes: row.map(nodeId), joining: joining.map(nodeId) },
+    ...{ born, lostJobs },
+  };
+  const rows = Array.from({ length: groupCount }, (_, group) =>
+    only === undefined || only === group ? made : emptyRow,
+  );
   return { epoch: { term: 1, n }, nodes, rows, backups: 2 };
 }
 
-/** A batch on its way to a backup. */
-export interface Delivery {
-  readonly to: NodeId;
-  readonly effects: readonly Effect[];
-  acknowledge(): void;
-  fail(error?: MayflyError): void;
+export interface NodeOptions {
+  readonly id?: NodeId;
+  readonly clock?: FakeClock;
+  readonly limitBytes?: number;
 }
 
-export function createCells(row: readonly number[] = [1, 2, 3]) {
-  const clock = new FakeClock();
-  const memory = createNodeMemory({ limitBytes: 8 * 2 ** 20, clock, touchBytesPerStep: 0, heap: fakeHeap() });
-  const cells = new CellStore(memory);
+/** All that a node has of its rows. It has no map yet. */
+export function createNode(peers: Peers, options: NodeOptions = {}) {
+  const { id = self, clock = new FakeClock(), limitBytes = 8 * 2 ** 20 } = options;
+  const memory = createNodeMemory({ limitBytes, clock, touchBytesPerStep: 0, heap: fakeHeap() });
   const jobs = new JobDirectory();
-  const waits = new CellWaits(clock);
-  let map: FleetMap | undefined;
-  const rows = new Rows(
-    () => self,
-    () => map,
-  );
-  const deliveries: Delivery[] = [];
-  const logs = new GroupLogs(
-    () => self,
-    (backup, wanted) =>
-      new BackupLink({
-        clock,
-        wanted,
-        send: (encoded) =>
-          new Promise((resolve, reject) => {
-            const fail = (error = new MayflyError("BUSY", "not now")): void => reject(error);
-            deliveries.push({
-              to: backup,
-              effects: decodeEffects(Buffer.concat(effectsBatch(encoded))),
-              acknowledge: resolve,
-              fail,
-            });
-          }),
-        onFailure: () => undefined,
-      }),
-  );
   const freed: Ref[] = [];
+  const activated: Group[] = [];
+  const resigned: Group[] = [];
+  /** Keys at which an object was committed. */
+  const committed: string[] = [];
   const quota = { left: Number.POSITIVE_INFINITY };
-  const primary = new PrimaryCells({
-    ...{ clock, cells, logs, rows, waits, map: () => map },
+  const state: { map: FleetMap | undefined; news: number } = { map: undefined, news: 0 };
+  const replicas = new Replicas({
+    ...{ clock, memory, jobs, peers, rng: seededRng(id) },
+    atEndOfTurn: (run) => queueMicrotask(run),
+    self: () => id,
+    map: () => state.map,
+    grantMs: () => grantMs,
     checkQuota: (_job, bytes) => {
       if (bytes > quota.left) throw new MayflyError("QUOTA_EXCEEDED", "no more");
     },
     freeObject: (_job, ref) => freed.push(ref),
+    onNews: () => {
+      state.news += 1;
+    },
+    onActive: (group) => activated.push(group),
+    onResigned: (group) => resigned.push(group),
+    onRef: (_job, _group, name) => committed.push(name),
   });
-  const backup = new BackupCells({ clock, cells, jobs, self: () => self, map: () => map });
   const adopt = (next: FleetMap): void => {
-    map = next;
-    logs.adopt(next);
-    backup.adopt(next);
+    state.map = next;
+    replicas.adopt(next);
   };
-  adopt(mapOf(row));
-  return { clock, memory, cells, jobs, waits, rows, logs, primary, backup, deliveries, freed, quota, adopt };
+  const { rows, logs, cells, waits, primary, backup } = replicas;
+  return {
+    ...{ id, clock, memory, jobs, replicas, rows, logs, cells, waits, primary, backup },
+    ...{ freed, activated, resigned, committed, quota, state, adopt },
+  };
 }
 
-export type Cells = ReturnType<typeof createCells>;
+export type Node = ReturnType<typeof createNode>;
+
+/** A batch on its way to another member. */
+export interface Delivery {
+  readonly to: NodeId;
+  readonly effects: readonly Effect[];
+  acknowledge(refused?: readonly Group[]): void;
+  fail(error?: MayflyError): void;
+}
+
+/** Node 1 with a map, and others that answer when the test says so; their grants come by themselves. */
+export async function createCells(
+  row: readonly number[] = [1, 2, 3],
+  change: MapChange = {},
+  options: NodeOptions = {},
+) {
+  const deliveries: Delivery[] = [];
+  const exchanges: NodeId[] = [];
+  /** What other nodes answer to who asks for a grant: milliseconds, or an error. */
+  const granting = { answer: (_to: NodeId): number => grantMs };
+  const node = createNode(
+    {
+      replicate: (to, encoded) =>
+        new Promise((resolve, reject) => {
+          deliveries.push({
+            to,
+            effects: decodeEffects(Buffer.concat(effectsBatch(encoded))),
+            acknowledge: (refused = []) => resolve(refused),
+            fail: (error = new MayflyError("BUSY", "not now")) => reject(error),
+          });
+        }),
+      grant: (to) => Promise.resolve().then(() => granting.answer(to)),
+      exchangeMaps: async (to) => void exchanges.push(to),
+    },
+    options,
+  );
+  const cells = { ...node, deliveries, exchanges, granting };
+  node.adopt(mapOf(row, change));
+  await turn();
+  if (row[0] === self) await serve(cells);
+  return cells;
+}
+
+export type Cells = Awaited<ReturnType<typeof createCells>>;
 
 /** Lets promises and the next batches run. */
 export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** Acknowledges everything that is on its way to a member, or to all of them. */
+export async function acknowledge({ deliveries }: Pick<Cells, "deliveries">, ...to: number[]): Promise<void> {
+  for (const delivery of deliveries) {
+    if (to.length === 0 || to.includes(delivery.to)) delivery.acknowledge();
+  }
+  await turn();
+}
+
+/** All other members take what a new generation of the row begins with. */
+export async function serve(cells: Pick<Cells, "deliveries">): Promise<void> {
+  while (cells.deliveries.length > 0) {
+    const { deliveries } = cells;
+    const taken = deliveries.splice(0);
+    await acknowledge({ deliveries: taken });
+  }
+}
 
 let sequence = 0;
 
@@ -114,13 +173,14 @@ export function mutationAt(key: string, change: Partial<Mutation> = {}): Mutatio
     key: Buffer.from(key),
     name: cellName(Buffer.from(key)),
     condition: "",
+    epoch: undefined,
   };
   return { ...defaults, ...change };
 }
 
 /** The version as text, once the write is done. */
 export async function setCell(
-  { primary }: Cells,
+  { primary }: Pick<Node, "primary">,
   mutation: Mutation,
   kind: "bytes" | "ref",
   value: Uint8Array,
@@ -145,7 +205,7 @@ export function watch<T>(work: Promise<T>): { outcome: "pending" | "done" | stri
 }
 
 /** The text of a cell in the store, deleted and expired ones by their kind in brackets. */
-export function stored({ cells }: Cells, key: string): string | undefined {
+export function stored({ cells }: Pick<Node, "cells">, key: string): string | undefined {
   const bytes = Buffer.from(key);
   const cell = cells.get(job, groupOf(bytes), cellName(bytes));
   if (cell === undefined) return undefined;

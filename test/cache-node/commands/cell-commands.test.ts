@@ -163,7 +163,7 @@ describe("waiting", () => {
     await other.set("x");
     expect(await blocked(fleet.row("{tag}key")[0]!.id)).toBe(2);
     const version = await other.client.tagged(
-      ...(["MF.CELL.SET", "0.0", other.session, 9, 1, "", 0, "bytes", cell.key, "here"] as const),
+      ...(["MF.CELL.SET", other.epoch, other.session, 9, 1, "", 0, "bytes", cell.key, "here"] as const),
     );
     for (const wait of waits) expect(await wait).toEqual([version, "bytes", -1, Buffer.from("here")]);
     expect(await blocked(fleet.row("{tag}key")[0]!.id)).toBe(0);

@@ -1,6 +1,8 @@
 /** Cell commands for one key, spoken over a raw socket to its primary. */
 import { randomBytes } from "node:crypto";
-import { objectId } from "../../../src/ids.ts";
+import { newObjectId } from "../../../src/ids.ts";
+import { formatEpoch } from "../../../src/placement/epoch.ts";
+import { groupOf } from "../../../src/placement/groups.ts";
 import { encodeRef, type RefFields } from "../../../src/wire/ref.ts";
 import { type RespValue, respText } from "../../../src/wire/resp-value.ts";
 import type { InProcessFleet } from "../../support/in-process-fleet.ts";
@@ -32,16 +34,21 @@ export class KeyClient {
     return new KeyClient(fleet, Buffer.from(key), client);
   }
 
+  /** That of the fleet's map now. */
+  get epoch(): string {
+    return formatEpoch(this.fleet.map.epoch);
+  }
+
   set(
     value: string | Uint8Array,
     { condition = "", ttlMs = 0, kind = "bytes", sequence = ++this.sequence, floor = 1 } = {},
   ): Promise<RespValue> {
-    const head = ["0.0", this.session, sequence, floor, condition, ttlMs, kind] as const;
+    const head = [this.epoch, this.session, sequence, floor, condition, ttlMs, kind] as const;
     return this.client.tagged("MF.CELL.SET", ...head, this.key, value);
   }
 
   get(waitMs = 0): Promise<RespValue> {
-    return this.client.tagged("MF.CELL.GET", "0.0", waitMs, this.key);
+    return this.client.tagged("MF.CELL.GET", this.epoch, waitMs, this.key);
   }
 
   async value(): Promise<string | undefined> {
@@ -50,16 +57,16 @@ export class KeyClient {
   }
 
   del({ condition = "", sequence = ++this.sequence, floor = 1 } = {}): Promise<RespValue> {
-    return this.client.tagged("MF.CELL.DEL", "0.0", this.session, sequence, floor, condition, this.key);
+    return this.client.tagged("MF.CELL.DEL", this.epoch, this.session, sequence, floor, condition, this.key);
   }
 
   abort(ref: RefFields): Promise<RespValue> {
-    const args = ["0.0", this.session, ++this.sequence, 1, this.key, encodeRef(ref)] as const;
+    const args = [this.epoch, this.session, ++this.sequence, 1, this.key, encodeRef(ref)] as const;
     return this.client.tagged("MF.CELL.ABORT", ...args);
   }
 
   /** A ref of a small object at this key, on the first nodes of the fleet. */
-  ref(object = objectId(randomBytes(16))): RefFields {
+  ref(object = newObjectId(groupOf(this.key), randomBytes(16))): RefFields {
     const code = { d: 2, p: 1 };
     const stripes = [this.fleet.map.nodes.slice(0, 3).map((node) => node.id)];
     return { object, key: this.key, sizeBytes: 100_000, code, stripes };

@@ -335,3 +335,76 @@ describe("MF.SHARD.FREE", () => {
     expect(errorPrefix(await asNode.tagged("MF.SHARD.FREE", "x", randomBytes(16), 0, 0))).toBe("ERR");
   });
 });
+
+describe("MF.SHARD.READ and WRITE", () => {
+  const write = ({ object, stripe, index, sums, payload }: TestShard, of = job) =>
+    ["MF.SHARD.WRITE", of, object, stripe, index, sums, payload] as const;
+
+  test.each(sizes)("%i bytes that a node writes, nodes and the job's functions read", async (length) => {
+    const asNode = await openAsNode();
+    const shard = shardOf(length, { stripe: 8191, index: 254 });
+    expect(await asNode.tagged(...write(shard))).toBe("OK");
+    const expected = [[shard.sums, shard.payload]] as const;
+    expectRuns(await asNode.tagged("MF.SHARD.READ", job, ...whole(shard)), expected);
+    expectRuns(await (await open()).tagged("MF.SHARD.GET", ...whole(shard)), expected);
+  });
+
+  test("are for nodes; PUT and GET are not", async () => {
+    const [asJob, asNode] = [await open(), await openAsNode()];
+    const before = await usedBytes();
+    const shard = shardOf(200_000);
+    const refused = [
+      await asJob.tagged(...write(shard)),
+      await asJob.tagged("MF.SHARD.READ", job, ...whole(shard)),
+      await asNode.tagged(...put(shard)),
+      await asNode.tagged("MF.SHARD.GET", ...whole(shard)),
+    ];
+    expect(refused.map(errorPrefix)).toEqual(["NOPERM", "NOPERM", "NOPERM", "NOPERM"]);
+    expect(await asNode.send("PING")).toBe("PONG");
+    expect(await usedBytes()).toBe(before);
+  });
+
+  test("what is written is not held against the quota", async () => {
+    const { job: info } = await fleet.createJob({ quotaBytes: 300_000 });
+    await until("the node knows the quota", async () => {
+      const client = await open(info.job);
+      return errorPrefix(await client.tagged(...put(shardOf(shardBytesMax)))) === "QUOTA";
+    });
+    const asNode = await openAsNode();
+    for (const length of [1000, shardBytesMax]) {
+      expect(await asNode.tagged(...write(shardOf(length), info.job))).toBe("OK");
+    }
+  });
+
+  test("nothing of an ended job is read or written", async () => {
+    const client = await open();
+    const shard = shardOf(100_000);
+    await client.tagged(...put(shard));
+    await fleet.client.endJob(job);
+    await until(
+      "the node knows",
+      async () => errorPrefix(await client.tagged(...put(shardOf(10)))) === "JOBENDED",
+    );
+    const asNode = await openAsNode();
+    const refused = [
+      await asNode.tagged(...write(shardOf(100))),
+      await asNode.tagged(...write(shardOf(shardBytesMax))),
+      await asNode.tagged("MF.SHARD.READ", job, ...whole(shard)),
+    ];
+    expect(refused.map(errorPrefix)).toEqual(["JOBENDED", "JOBENDED", "JOBENDED"]);
+  });
+
+  test("a job number that is none is refused, and the connection stays in step", async () => {
+    const asNode = await openAsNode();
+    const before = await usedBytes();
+    for (const wrong of ["0", "x", "-1", "4294967296", ""]) {
+      const shard = shardOf(shardBytesMax);
+      expect(errorPrefix(await asNode.tagged("MF.SHARD.WRITE", wrong, ...write(shard).slice(2))), wrong).toBe(
+        "ERR",
+      );
+    }
+    expect(errorPrefix(await asNode.tagged("MF.SHARD.READ", 0, ...whole(shardOf(10))))).toBe("ERR");
+    expect(await asNode.send("PING")).toBe("PONG");
+    expect(await usedBytes()).toBe(before);
+  });
+});

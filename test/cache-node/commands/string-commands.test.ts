@@ -228,8 +228,8 @@ describe("keys of other nodes", () => {
     expect(await (await open()).send("GET", "key")).toBeNull();
   });
 
-  test("are UNAVAILABLE when that node is dead, or no node is known", () => {
-    const node = plainNode([2, 1]);
+  test("are UNAVAILABLE when that node is dead, or no node is known", async () => {
+    const node = await plainNode([2, 1]);
     const client = node.connect();
     client.send("GET", "key");
     expect(client.replies).toEqual([`-MOVED ${slotOf(Buffer.from("key"))} 127.0.0.1:7002\r\n`]);
@@ -244,8 +244,8 @@ describe("keys of other nodes", () => {
 });
 
 /** GET and SET of a node whose backups acknowledge when the test says so. */
-function plainNode(row: readonly number[]) {
-  const fixture = createCells(row);
+async function plainNode(row: readonly number[]) {
+  const fixture = await createCells(row);
   let map: FleetMap = mapOf(row);
   const view = { node: (id: NodeId) => map.nodes.find((node) => node.id === id) };
   const core = { ...fixture, view } as unknown as NodeCore;
@@ -328,7 +328,7 @@ describe("order", () => {
 
   test("a GET shows what was there when it came, whatever it has to wait for and however it is overwritten", async () => {
     for (const later of ["new", "another length"]) {
-      const node = plainNode([1, 2]);
+      const node = await plainNode([1, 2]);
       const [client, other] = [node.connect(), node.connect()];
       other.send("SET", "b", "old");
       await node.acknowledge(2);
@@ -341,7 +341,7 @@ describe("order", () => {
   });
 
   test("a GET of the largest value is answered when the value is overwritten while it waits", async () => {
-    const node = plainNode([1, 2]);
+    const node = await plainNode([1, 2]);
     const [client, other] = [node.connect(), node.connect()];
     other.send("SET", "key", "x".repeat(16_384));
     client.send("GET", "key");
@@ -351,7 +351,7 @@ describe("order", () => {
   });
 
   test("what waits when the node stops being the primary is sent to the new one in Redis's words", async () => {
-    const node = plainNode([1, 2]);
+    const node = await plainNode([1, 2]);
     const client = node.connect();
     client.send("SET", "key", "x");
     client.send("GET", "key");
@@ -362,7 +362,7 @@ describe("order", () => {
   });
 
   test("a SET is answered when the last backup has it, and what came behind it waits for it", async () => {
-    const node = plainNode([1, 2, 3]);
+    const node = await plainNode([1, 2, 3]);
     const [client, other] = [node.connect(), node.connect()];
     client.send("SET", "key", "value");
     client.send("GET", "absent");
@@ -376,7 +376,7 @@ describe("order", () => {
   });
 
   test("a GET shows nothing that is not on all backups, and then what it saw", async () => {
-    const node = plainNode([1, 2]);
+    const node = await plainNode([1, 2]);
     const [writer, reader] = [node.connect(), node.connect()];
     writer.send("SET", "key", "one");
     reader.send("GET", "key");
@@ -391,8 +391,8 @@ describe("order", () => {
     expect(reader.replies[1]).toBe("$3\r\ntwo\r\n");
   });
 
-  test("without backups both are answered at once", () => {
-    const client = plainNode([1]).connect();
+  test("without backups both are answered at once", async () => {
+    const client = await (await plainNode([1])).connect();
     client.send("SET", "key", "value");
     client.send("GET", "key");
     expect(client.replies).toEqual(["+OK\r\n", "$5\r\nvalue\r\n"]);

@@ -1,6 +1,11 @@
 import { expect, test } from "vitest";
 import { createNodeMemory } from "../../../cache-node/store/node-memory.ts";
-import { type ShardName, ShardStore } from "../../../cache-node/store/shard-store.ts";
+import {
+  objectOfShard,
+  type ShardName,
+  ShardStore,
+  shardNameOf,
+} from "../../../cache-node/store/shard-store.ts";
 import { jobNumber, objectId } from "../../../src/ids.ts";
 import { fakeHeap, manualClock, mebibyte } from "./fakes.ts";
 
@@ -93,4 +98,31 @@ test("a shard that arrives after its job has ended is refused", () => {
   store.drop(dropped);
   expect(store.get(job, name())).toBeUndefined();
   expect(memory.usedBytes).toBe(0);
+});
+
+test("keys of shards give back their names, and the shards of a job can be walked while they change", () => {
+  const { store, keep } = createStore();
+  const names = [name(), name(8191, 254), name(256, 1, 200)];
+  for (const each of names) keep(each, 1);
+  const walked: ShardName[] = [];
+  for (const [key, shard] of store.shardsOf(job)) {
+    walked.push(shardNameOf(key));
+    expect(objectOfShard(key)).toBe(shardNameOf(key).object);
+    store.freeIf(job, shardNameOf(key), shard);
+  }
+  expect(walked).toEqual(names);
+  expect([store.count(), [...store.shardsOf(jobNumber(9))], store.jobs()]).toEqual([0, [], [job]]);
+});
+
+test("a shard carries the round in which it came; one that came later is not freed in its place", () => {
+  const { store, keep } = createStore();
+  store.round = 5;
+  keep(name(), 1);
+  const old = store.get(job, name())!;
+  store.round = 6;
+  keep(name(), 2);
+  expect([old.seenRound, store.get(job, name())?.seenRound]).toEqual([5, 6]);
+  expect(store.freeIf(job, name(), old)).toBe(false);
+  expect(store.get(job, name())?.block.view()[0]).toBe(2);
+  expect(store.freeIf(job, name(), store.get(job, name())!)).toBe(true);
 });

@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from "vitest";
 import { startCacheNode } from "../../../cache-node/node.ts";
-import { systemClock } from "../../../src/clock.ts";
+import { systemClock, systemRng } from "../../../src/clock.ts";
 import type { Ref } from "../../../src/wire/ref.ts";
 import { startInProcessFleet } from "../../support/in-process-fleet.ts";
 import { until } from "../../support/until.ts";
@@ -15,11 +15,13 @@ test("a ref that names nodes newer than the reader's map is read", async () => {
   const late = await startCacheNode({
     ...{
       clock: systemClock,
+      rng: systemRng,
       controllerUrl: fleet.controller.url,
       memoryBytes: 32 * 2 ** 20,
       pid: process.pid,
     },
     onDeclaredDead: () => undefined,
+    onDrained: () => undefined,
   });
   onTestFinished(() => late.stop());
   await until("the new node takes shards", () => (fleet.map.nodes[1]?.weight ?? 0) > 0);

@@ -1,0 +1,199 @@
+/**
+ * The rows of one node, put together: what it leads, what it follows, and the links between. No sockets here: a real node
+ * and a simulated one differ in the clock, in the peers and in who brings the maps.
+ */
+import type { Clock, Rng } from "../src/clock.ts";
+import { MayflyError } from "../src/errors.ts";
+import type { Group, JobNumber, NodeId } from "../src/ids.ts";
+import { compareEpochs, formatEpoch } from "../src/placement/epoch.ts";
+import type { Epoch, FleetMap } from "../src/placement/types.ts";
+import { type Effect, encodeEffect, noJob } from "../src/wire/cell.ts";
+import type { HeartbeatRequest } from "../src/wire/control-api.ts";
+import type { Ref } from "../src/wire/ref.ts";
+import { BackupCells } from "./cells/backup-cells.ts";
+import { CellWaits } from "./cells/cell-waits.ts";
+import { MutationLog, type MutationLogOptions } from "./cells/mutation-log.ts";
+import { PrimaryCells, type PrimaryCellsOptions } from "./cells/primary-cells.ts";
+import { Rows } from "./cells/rows.ts";
+import type { JobDirectory } from "./job-directory.ts";
+import { BackupLink, type GroupSnapshot } from "./replication/backup-link.ts";
+import { GrantKeeper } from "./replication/grant-keeper.ts";
+import { Grants } from "./replication/grants.ts";
+import { GroupLogs, type LinkReports } from "./replication/group-logs.ts";
+import { GroupStates } from "./replication/group-states.ts";
+import type { Peers } from "./replication/peers.ts";
+import { encodeRecords, pieceBytes } from "./replication/snapshot.ts";
+import { Unreachable } from "./replication/unreachable.ts";
+import { CellStore } from "./store/cell-store.ts";
+import type { NodeMemory } from "./store/node-memory.ts";
+
+export interface ReplicasOptions {
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly atEndOfTurn: (run: () => void) => void;
+  readonly self: () => NodeId;
+  readonly map: () => FleetMap | undefined;
+  readonly memory: Pick<NodeMemory, "job">;
+  readonly jobs: JobDirectory;
+  readonly peers: Peers;
+  /** The longest that a grant may last; all nodes of the fleet have the same. */
+  readonly grantMs: () => number;
+  /** How often a grant is renewed before it is over; 4 by default. */
+  readonly renewals?: number;
+  readonly checkQuota: PrimaryCellsOptions["checkQuota"];
+  readonly freeObject: (job: JobNumber, ref: Ref) => void;
+  /** The controller should hear of something at once. */
+  readonly onNews: () => void;
+  /** This node serves the group from now on, or no more. */
+  readonly onActive: (group: Group) => void;
+  readonly onResigned: (group: Group) => void;
+  /** A ref was committed. The value is valid until the call returns. */
+  readonly onRef: MutationLogOptions["onRef"];
+}
+
+export class Replicas {
+  readonly rows: Rows;
+  readonly logs: GroupLogs;
+  readonly cells: CellStore;
+  readonly waits: CellWaits;
+  readonly primary: PrimaryCells;
+  readonly backup: BackupCells;
+  readonly #options: ReplicasOptions;
+  readonly #states = new GroupStates();
+  readonly #grants: Grants;
+  readonly #keeper: GrantKeeper;
+  readonly #unreachable: Unreachable;
+  readonly #mutations: MutationLog;
+
+  constructor(options: ReplicasOptions) {
+    this.#options = options;
+    const { clock, self, map, jobs, peers, memory, checkQuota, freeObject, grantMs, onNews } = options;
+    this.cells = new CellStore(memory);
+    this.waits = new CellWaits(clock);
+    this.#grants = new Grants(clock);
+    this.#unreachable = new Unreachable(onNews);
+    this.logs = new GroupLogs({
+      ...{ self, states: this.#states, onReady: onNews },
+      openLink: (member, reports) => this.#openLink(member, reports),
+    });
+    this.rows = new Rows({
+      ...{ clock, self, states: this.#states, logs: this.logs, grants: this.#grants },
+      dropGroup: (group) => {
+        this.cells.dropGroup(group);
+        this.backup.dropGroup(group);
+      },
+      onActive: (group) => {
+        this.#mutations.activate(group);
+        options.onActive(group);
+      },
+      onUnfit: onNews,
+      onResigned: (group) => {
+        options.onResigned(group);
+        this.waits.dismiss(
+          (_, waiting) => waiting === group,
+          () => this.rows.notServed(group),
+        );
+      },
+    });
+    const shared = { clock, cells: this.cells, logs: this.logs, rows: this.rows };
+    this.#mutations = new MutationLog({
+      ...{ ...shared, waits: this.waits, freeObject, onRef: options.onRef },
+    });
+    this.primary = new PrimaryCells({
+      ...{ ...shared, mutations: this.#mutations, map, checkQuota, freeObject },
+    });
+    this.backup = new BackupCells({ clock, cells: this.cells, states: this.#states, jobs, self, map });
+    this.#keeper = new GrantKeeper({
+      ...{ clock, grants: this.#grants, peers, grantMs, renewals: options.renewals },
+      followers: () => this.logs.followers(),
+      onReached: (node) => this.#unreachable.delete(node),
+      onUnreachable: (node) => this.#unreachable.add(node),
+    });
+  }
+
+  /** To be called with each newer map, once. */
+  adopt(map: FleetMap): void {
+    const alive = new Set(map.nodes.filter(({ state }) => state !== "dead").map(({ id }) => id));
+    this.#unreachable.retain((node) => alive.has(node));
+    this.#grants.retain(alive);
+    this.rows.adopt(map);
+    this.#keeper.start();
+  }
+
+  /** The effects of a primary; answers the groups that need a snapshot. See `BackupCells.apply`. */
+  take(sender: NodeId, effects: readonly Effect[]): Group[] {
+    return this.backup.apply(sender, effects);
+  }
+
+  /**
+   * Grants the primary that asks what both have in the same map; answers for how long, in milliseconds.
+   *
+   * @throws MayflyError MOVED when the two have different maps
+   */
+  grant(sender: NodeId, epoch: Epoch): number {
+    const map = this.#options.map();
+    if (map === undefined || compareEpochs(epoch, map.epoch) !== 0) {
+      const mine = formatEpoch(map?.epoch ?? { term: 0, n: 0 });
+      throw new MayflyError("MOVED", `${mine} is the epoch here and ${formatEpoch(epoch)} there.`);
+    }
+    const grantMs = this.#options.grantMs();
+    this.#grants.give(sender, grantMs);
+    return grantMs;
+  }
+
+  /** Somebody says that a node cannot be reached; the controller finds out. */
+  suspect(node: NodeId): void {
+    this.#unreachable.add(node);
+  }
+
+  /** What the controller should know. */
+  report(): Pick<HeartbeatRequest, "ready" | "unfit" | "rowsPending" | "unreachable"> {
+    return {
+      ready: this.logs.ready(),
+      unfit: this.rows.unfit(),
+      rowsPending: this.rows.pending,
+      unreachable: this.#unreachable.list(),
+    };
+  }
+
+  /** To be called now and then. */
+  tick(): void {
+    this.#mutations.tick();
+    this.backup.tick();
+  }
+
+  close(): void {
+    this.#keeper.stop();
+    this.rows.close();
+    this.logs.close();
+  }
+
+  #openLink(member: NodeId, reports: LinkReports): BackupLink {
+    const { clock, peers, atEndOfTurn } = this.#options;
+    return new BackupLink({
+      ...{ clock, atEndOfTurn },
+      send: (encoded) => peers.replicate(member, encoded),
+      snapshot: (group) => this.#snapshot(group),
+      onAcknowledged: reports.onAcknowledged,
+      onFailure: (error) => {
+        if (error.code === "NODE_UNREACHABLE") this.#unreachable.add(member);
+        if (error.code === "MOVED") void peers.exchangeMaps(member);
+      },
+    });
+  }
+
+  #snapshot(group: Group): GroupSnapshot {
+    const version = this.#states.last(group);
+    const bytes = encodeRecords(this.cells.records(group));
+    const count = Math.max(1, Math.ceil(bytes.length / pieceBytes));
+    const id = Buffer.from(this.#options.rng.bytes(8)).toString("latin1");
+    const pieces = Array.from({ length: count }, (_, at) =>
+      encodeEffect({
+        ...{ group, version, job: noJob, session: id, sessionSequence: at, sessionFloor: count },
+        ...{ kind: "snapshot", expiresAtMs: 0, key: new Uint8Array(0) },
+        value: bytes.subarray(at * pieceBytes, (at + 1) * pieceBytes),
+      }),
+    );
+    return { position: version.sequence, pieces };
+  }
+}

@@ -1,0 +1,66 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { decodeRecords, encodeRecords, type GroupRecord } from "../../../cache-node/replication/snapshot.ts";
+import { jobNumber, objectId } from "../../../src/ids.ts";
+
+const word = fc.integer({ min: 0, max: 2 ** 32 - 1 });
+const job = fc.integer({ min: 1, max: 2 ** 32 - 1 }).map(jobNumber);
+const version = fc.record({ generation: word, sequence: word });
+const bytes = (maxLength: number) => fc.uint8Array({ maxLength });
+
+const cell: fc.Arbitrary<GroupRecord> = fc
+  .record({
+    ...{ type: fc.constant("cell" as const), job, version, position: word },
+    kind: fc.constantFrom("bytes", "ref", "deleted", "expired"),
+    key: fc.uint8Array({ minLength: 1, maxLength: 1024 }),
+    expiresAtMs: fc.integer({ min: 0, max: 2 ** 52 }),
+    value: bytes(20_000),
+  })
+  .map(({ value, kind, ...rest }) => ({
+    ...rest,
+    kind,
+    value: kind === "bytes" || kind === "ref" ? value : undefined,
+  }));
+const result = fc.record({ sequence: word, version, position: word, existed: fc.boolean() });
+const session: fc.Arbitrary<GroupRecord> = fc.record({
+  ...{ type: fc.constant("session" as const), job, floor: word },
+  id: fc.uint8Array({ minLength: 8, maxLength: 8 }).map((id) => Buffer.from(id).toString("latin1")),
+  results: fc.array(result, { maxLength: 20 }),
+});
+const abort: fc.Arbitrary<GroupRecord> = fc.record({
+  ...{ type: fc.constant("abort" as const), job },
+  object: fc.uint8Array({ minLength: 16, maxLength: 16 }).map(objectId),
+});
+const records = fc.array(fc.oneof(cell, session, abort), { maxLength: 12 });
+
+/** Bytes as arrays of numbers, whatever class they have. */
+const plain = (value: unknown): unknown =>
+  JSON.parse(JSON.stringify(value, (_, part: unknown) => (part instanceof Uint8Array ? [...part] : part)));
+
+describe("records", () => {
+  test("come back as they were", () => {
+    fc.assert(
+      fc.property(records, (all) => {
+        expect(plain(decodeRecords(encodeRecords(all)))).toEqual(plain(all));
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  test("that are cut off, or are something else, are a PROTOCOL error and nothing worse", () => {
+    fc.assert(
+      fc.property(records, fc.nat(10_000), bytes(50), (all, cut, noise) => {
+        const encoded = encodeRecords(all);
+        const cutOff = encoded.subarray(0, cut % (encoded.length + 1));
+        for (const wrong of [cutOff, noise]) {
+          try {
+            decodeRecords(wrong);
+          } catch (error) {
+            expect(error).toMatchObject({ code: "PROTOCOL" });
+          }
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
