@@ -44,7 +44,7 @@ function writeCell(id: ObjectId, kind: CellKind, value: Uint8Array): boolean {
     ...{ group: groupOf(key), version: { generation: 1, sequence: ++position }, job, expiresAtMs: 0 },
     ...{ session: "", sessionSequence: 0, sessionFloor: 0, kind, key, value },
   };
-  return cells.apply(effect, position, systemClock.wallMs()) !== undefined;
+  return cells.apply(effect, systemClock.wallMs()) !== undefined;
 }
 
 function putShard(object: ObjectId, stripe: number, bytes: number): boolean {

@@ -12,7 +12,8 @@ interface Scenario {
   readonly summary: string;
   /** Enough for medians that come out alike again, unless --rounds says otherwise. */
   readonly rounds: number;
-  run(options: BenchOptions): Promise<BenchReport>;
+  /** @param trace path of a file, for the scenario that takes one */
+  run(options: BenchOptions, trace?: string): Promise<BenchReport>;
 }
 
 const scenarios: Readonly<Record<string, Scenario>> = {
@@ -51,6 +52,16 @@ const scenarios: Readonly<Record<string, Scenario>> = {
     rounds: 3,
     run: async (options) => (await import("../../bench/churn.ts")).benchChurn(options),
   },
+  autoscale: {
+    summary: "node-hours and delays of the autoscaler over 12 simulated hours of 2,000 nodes and 5,000 jobs",
+    rounds: 3,
+    async run(options, trace) {
+      const { createScaler } = await import("../controller/autoscale/scaler.ts");
+      const { scalePolicy } = await import("../controller/autoscale/scale-policy.ts");
+      const { benchAutoscale } = await import("../../bench/autoscale.ts");
+      return benchAutoscale(options, (shape) => createScaler(scalePolicy(shape)), trace);
+    },
+  },
 };
 
 const resultsDefault = "bench/results";
@@ -72,7 +83,12 @@ const options = {
     help: "write SCENARIO.json and SCENARIO.svg there",
     parse: parseText,
     short: "o",
-    defaultNote: `${resultsDefault}, or nowhere with --only`,
+    defaultNote: `${resultsDefault}, or nowhere with --only or --trace`,
+  }),
+  trace: option({
+    value: "FILE",
+    help: "with autoscale: a trace of jobs as CSV instead of synthesised ones (job,start_s,end_s,peak_bytes[,ramp_s][,hint_bytes])",
+    parse: parseText,
   }),
   "no-save": flag("write no files"),
   figures: flag("print all figures of each case, not only the compared one"),
@@ -97,10 +113,13 @@ export const benchVerb = defineVerb({
     const [name] = positionals;
     if (given.out !== undefined && given["no-save"])
       throw new UsageError("--out and --no-save contradict each other; give one of them");
+    if (given.trace !== undefined && name !== "autoscale")
+      throw new UsageError("--trace is for one scenario: mayfly bench autoscale --trace FILE");
     if (name === undefined) return listScenarios(json, print);
     const chosen = name === "all" ? Object.entries(scenarios) : [[name, scenarioOf(name)] as const];
-    // Part of a scenario must not take the place of all of it.
-    const keep = !given["no-save"] && (given.out !== undefined || given.only === undefined);
+    // Part of a scenario, or another trace, must not take the place of all of it.
+    const whole = given.only === undefined && given.trace === undefined;
+    const keep = !given["no-save"] && (given.out !== undefined || whole);
     await runScenarios(chosen, keep ? (given.out ?? resultsDefault) : undefined, context);
   },
 });
@@ -152,12 +171,8 @@ async function runScenarios(
   for (const [name, scenario] of chosen) {
     const rounds = given.rounds ?? scenario.rounds;
     note(`${name}: ${rounds === 1 ? "1 round" : `${rounds} rounds`} of each case`);
-    const running = scenario.run({
-      rounds,
-      only: given.only,
-      signal: stop.signal,
-      log: (line) => note(`${name}: ${line}`),
-    });
+    const log = (line: string): void => note(`${name}: ${line}`);
+    const running = scenario.run({ rounds, only: given.only, signal: stop.signal, log }, given.trace);
     const report = await running.catch((thrown: unknown) => {
       // What fails when everything is being ended fails for that reason.
       stop.signal.throwIfAborted();
