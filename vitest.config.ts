@@ -5,6 +5,7 @@ const processes = [
   "test/integration/**/*.test.ts",
   "test/cli/**/*.test.ts",
   "test/controller/provisioners/**/*.test.ts",
+  "test/chaos/chaos.test.ts",
   "test/cache-node/store/resident*.test.ts",
 ];
 const timeouts = { testTimeout: 60_000, hookTimeout: 60_000 };

@@ -8,7 +8,7 @@ import { connect } from "../../client/connect.ts";
 import { ControllerClient } from "../../client/controller-client.ts";
 import type { Job } from "../../client/job.ts";
 import { createFleetKeys, exportPrivateKey, signToken } from "../../src/auth/token.ts";
-import { seededRng, systemClock } from "../../src/clock.ts";
+import { seededRng, systemClock, systemRng } from "../../src/clock.ts";
 import { type Controller, createController } from "../../src/controller/controller.ts";
 import type { ControllerOptions } from "../../src/controller/options.ts";
 import { createMemoryStore } from "../../src/controller/state-store/memory-store.ts";
@@ -60,10 +60,12 @@ export async function startInProcessFleet(options: InProcessFleetOptions): Promi
   const start = (): Promise<CacheNode> =>
     startCacheNode({
       clock: systemClock,
+      rng: systemRng,
       controllerUrl,
       memoryBytes: nodeMemoryBytes,
       pid: process.pid,
       onDeclaredDead: () => undefined,
+      onDrained: () => undefined,
       plainReceive,
     });
   const nodes = await Promise.all(Array.from({ length: count }, start));
