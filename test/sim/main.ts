@@ -1,0 +1,163 @@
+/**
+ * Runs simulated schedules until there are enough of them, on all cores; the seed of each one that shows a violation is
+ * printed, and runs it again exactly.
+ *
+ *     npm run sim -- --schedules 100000 --seed 1 --json
+ *     npm run sim -- --only 4711 --log
+ */
+import { fork } from "node:child_process";
+import { availableParallelism } from "node:os";
+import { parseArgs } from "node:util";
+import { runSchedule, type ScheduleResult } from "./schedule.ts";
+
+const usage = `Usage: npm run sim -- [--schedules N] [--seed S] [--workers W] [--json]
+       npm run sim -- --only SEED [--log]
+
+Simulated fleets under faults: seeds S, S+1, ... S+N-1. Exit code 1 when any of them shows a violation.
+
+  --schedules N  how many; 1000 by default
+  --seed S       the first one; 1 by default
+  --workers W    processes; as many as there are cores by default
+  --only SEED    one schedule, with what it found
+  --log          what happens in it, line by line
+  --json         the last line of the output is one JSON object
+
+Example: npm run sim -- --schedules 10000 --seed 42 --json`;
+
+export interface Totals {
+  schedules: number;
+  operations: number;
+  faults: number;
+  failovers: number;
+  unanswered: number;
+  /** Schedules with at least 200 operations, 3 faults and a failover; on 5 nodes all are. */
+  full: number;
+  violations: { seed: number; what: string }[];
+}
+
+const violationsShownMax = 20;
+
+function emptyTotals(): Totals {
+  return { schedules: 0, operations: 0, faults: 0, failovers: 0, unanswered: 0, full: 0, violations: [] };
+}
+
+function count(totals: Totals, result: ScheduleResult): void {
+  const { operations, faults, failovers, unanswered, seed } = result;
+  totals.schedules += 1;
+  totals.operations += operations;
+  totals.faults += faults;
+  totals.failovers += failovers;
+  totals.unanswered += unanswered;
+  if (operations >= 200 && faults >= 3 && failovers > 0) totals.full += 1;
+  const [what] = result.violations;
+  if (what !== undefined) totals.violations.push({ seed, what });
+}
+
+function add(totals: Totals, more: Totals): void {
+  totals.schedules += more.schedules;
+  totals.operations += more.operations;
+  totals.faults += more.faults;
+  totals.failovers += more.failovers;
+  totals.unanswered += more.unanswered;
+  totals.full += more.full;
+  totals.violations.push(...more.violations);
+}
+
+// Errors are ordinary here, and where they were made is of no interest.
+Error.stackTraceLimit = 0;
+
+/** A worker: runs the seeds that it is given, and reports each few. */
+async function work(first: number, step: number, end: number): Promise<void> {
+  let totals = emptyTotals();
+  const report = (): Promise<void> =>
+    new Promise((resolve) => {
+      process.send!(totals, undefined, {}, () => resolve());
+      totals = emptyTotals();
+    });
+  for (let seed = first; seed < end; seed += step) {
+    count(totals, await runSchedule({ seed }));
+    if (totals.schedules === 20) await report();
+  }
+  await report();
+  process.disconnect();
+}
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      schedules: { type: "string", default: "1000" },
+      seed: { type: "string", default: "1" },
+      workers: { type: "string", default: String(availableParallelism()) },
+      only: { type: "string" },
+      log: { type: "boolean", default: false },
+      json: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+      worker: { type: "string" },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(`${usage}\n`);
+    return 0;
+  }
+  if (values.worker !== undefined) {
+    const [first = 0, step = 1, end = 0] = values.worker.split(",").map(Number);
+    await work(first, step, end);
+    return 0;
+  }
+  if (values.only !== undefined) {
+    const log = values.log ? (line: string) => void process.stdout.write(`${line}\n`) : undefined;
+    const result = await runSchedule({ seed: Number(values.only), ...(log !== undefined && { log }) });
+    process.stdout.write(`${JSON.stringify(result, undefined, 2)}\n`);
+    for (const violation of result.violations) process.stdout.write(`${violation}\n`);
+    return result.violations.length === 0 ? 0 : 1;
+  }
+  const schedules = Number(values.schedules);
+  const seed = Number(values.seed);
+  const workers = Math.max(1, Math.min(Number(values.workers), schedules));
+  if (!Number.isSafeInteger(schedules) || !Number.isSafeInteger(seed) || schedules < 1) {
+    process.stderr.write(`${usage}\n`);
+    return 2;
+  }
+  const totals = await runAll(seed, schedules, workers);
+  const { violations, ...counts } = totals;
+  for (const violation of violations.slice(0, violationsShownMax)) {
+    process.stderr.write(`seed ${violation.seed}: ${violation.what}\n`);
+  }
+  const summary = { ...counts, violations: violations.length, seed, seeds: violations.map((v) => v.seed) };
+  process.stdout.write(values.json ? `${JSON.stringify(summary)}\n` : `${describe(totals)}\n`);
+  return violations.length === 0 ? 0 : 1;
+}
+
+async function runAll(seed: number, schedules: number, workers: number): Promise<Totals> {
+  const totals = emptyTotals();
+  let saidAt = performance.now();
+  const ends = Array.from({ length: workers }, (_, worker) => {
+    const range = `${seed + worker},${workers},${seed + schedules}`;
+    const child = fork(process.argv[1]!, ["--worker", range], {
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
+    });
+    child.on("message", (more) => {
+      add(totals, more as Totals);
+      if (performance.now() - saidAt < 5000) return;
+      saidAt = performance.now();
+      process.stderr.write(`${describe(totals)}\n`);
+    });
+    return new Promise<void>((resolve, reject) => {
+      child.once("error", reject);
+      child.once("exit", (code) =>
+        code === 0 ? resolve() : reject(new Error(`a worker ended with ${code}`)),
+      );
+    });
+  });
+  await Promise.all(ends);
+  return totals;
+}
+
+function describe({ schedules, operations, faults, failovers, full, violations }: Totals): string {
+  return (
+    `${schedules} schedules (${full} with at least 200 operations, 3 faults and a failover), ${operations} operations, ` +
+    `${faults} faults, ${failovers} failovers of rows: ${violations.length} with violations`
+  );
+}
+
+process.exitCode = await main();

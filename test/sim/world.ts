@@ -1,0 +1,23 @@
+/** What there is in one simulation. */
+import type { Replicas } from "../../cache-node/replicas.ts";
+import type { NodeId } from "../../src/ids.ts";
+import type { FleetMap } from "../../src/placement/types.ts";
+import type { SimController } from "./controller.ts";
+import type { SimNetwork } from "./network.ts";
+import type { SimNode } from "./node.ts";
+import type { Scheduler } from "./scheduler.ts";
+
+export interface World {
+  readonly scheduler: Scheduler;
+  readonly network: SimNetwork;
+  readonly controller: SimController;
+  /** All that ever were, dead ones too. */
+  readonly nodes: SimNode[];
+  readonly rowCount: number;
+  readonly nodesInitial: number;
+  /** Breaks the protocol, to see whether that is found. */
+  readonly mutate: ((replicas: Replicas) => void) | undefined;
+  readonly log: (line: string) => void;
+  /** The process at the address that the map gives for a node; another one may be there by now. */
+  nodeOf(map: FleetMap | undefined, id: NodeId): SimNode | undefined;
+}
