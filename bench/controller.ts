@@ -2,6 +2,7 @@
  * The controller's HTTP API under autocannon, beside a bare `node:http` server that answers the same bytes: what the
  * framework, the checks of schemas and tokens, and the controller's own work cost. The controller keeps no journal.
  */
+import { type AddressInfo, createServer, type Server } from "node:net";
 import { ControllerClient } from "../client/controller-client.ts";
 import { formatEpoch } from "../src/placement/epoch.ts";
 import { decodeMap } from "../src/placement/map-codec.ts";
@@ -76,13 +77,17 @@ export async function benchController(options: BenchOptions): Promise<BenchRepor
     ],
     cores: coresForBench()?.servers,
   });
+  const listeners: Server[] = [];
   try {
     const { ready } = JSON.parse(await controller.line(/^\{"ready":/)) as { ready: { url: string } };
-    const subjects = await populate(ready.url);
+    for (let i = 0; i < nodes; i++) listeners.push(await listen());
+    const ports = listeners.map((server) => (server.address() as AddressInfo).port);
+    const subjects = await populate(ready.url, ports);
     for (const each of controllerCases(subjects).filter(({ name }) => isWanted(name, options))) {
       cases.push(await measureController(each, ready.url, options));
     }
   } finally {
+    for (const server of listeners) server.close();
     await controller.stop();
   }
   return { scenario: "controller", machine, rounds: options.rounds, cases };
@@ -114,13 +119,22 @@ async function measureController(
   }
 }
 
+/** Where a node would listen: the controller tries the ports of nodes that are silent, and buries those that refuse. */
+function listen(): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    const server = createServer((socket) => socket.destroy());
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => resolve(server));
+  });
+}
+
 /** Nodes and a job, as in a fleet that serves; all nodes have the map of now, without which no job begins. */
-async function populate(url: string): Promise<Subjects> {
+async function populate(url: string, ports: readonly number[]): Promise<Subjects> {
   const controller = new ControllerClient(url);
   try {
     const registered: RegisterNodeReply[] = [];
-    for (let index = 0; index < nodes; index++) {
-      const address = { host: "127.0.0.1", port: 1024 + index, pid: process.pid };
+    for (const port of ports) {
+      const address = { host: "127.0.0.1", port, pid: process.pid };
       registered.push(await controller.registerNode({ ...address, memoryBytes: nodeMemoryBytes }));
     }
     const map = await controller.map({ term: 0, n: 0 }, loadWithinMs);

@@ -4,6 +4,7 @@ import type { FleetView } from "../client/transport/fleet-view.ts";
 import type { Clock } from "../src/clock.ts";
 import type { CellWaits } from "./cells/cell-waits.ts";
 import type { PrimaryCells } from "./cells/primary-cells.ts";
+import type { PrimaryCollections } from "./cells/primary-collections.ts";
 import type { Rows } from "./cells/rows.ts";
 import type { JobDirectory } from "./job-directory.ts";
 import type { Replicas } from "./replicas.ts";
@@ -25,6 +26,7 @@ export interface NodeCore {
   readonly rows: Rows;
   readonly logs: GroupLogs;
   readonly primary: PrimaryCells;
+  readonly collections: PrimaryCollections;
   readonly replicas: Replicas;
   readonly view: FleetView;
   /** 0 before the node is registered. */

@@ -19,6 +19,7 @@ import {
   type JobTable,
 } from "../src/wire/control-api.ts";
 import { cellCommands } from "./commands/cell-commands.ts";
+import { collectionCommands } from "./commands/collection-commands.ts";
 import { connectionCommands } from "./commands/connection-commands.ts";
 import { mapCommands } from "./commands/map-commands.ts";
 import { objectCommands } from "./commands/object-commands.ts";
@@ -29,6 +30,7 @@ import { stringCommands } from "./commands/string-commands.ts";
 import { ControllerLink } from "./controller-link.ts";
 import { ObjectFreer } from "./free-objects.ts";
 import { JobDirectory } from "./job-directory.ts";
+import { LoadSignals, reportMemory } from "./load-signals.ts";
 import type { NodeCore } from "./node-core.ts";
 import { NodePeers } from "./node-peers.ts";
 import { Relocation } from "./relocation/relocation.ts";
@@ -91,6 +93,7 @@ class Node implements CacheNode {
   readonly #link: ControllerLink;
   readonly #server: net.Server;
   readonly #connections = new Set<ClientConnection>();
+  readonly #load: LoadSignals;
   readonly #commands = new Map<string, Command>();
   readonly #core: NodeCore;
   #id: NodeId | undefined;
@@ -100,13 +103,13 @@ class Node implements CacheNode {
   #encoded: Uint8Array | undefined;
   #connectionId = 0;
   #cancelTick = (): void => undefined;
-  #utilization = performance.eventLoopUtilization();
   #pool: NodePool | undefined;
   #relocation: Relocation | undefined;
 
   constructor(options: CacheNodeOptions) {
     this.#options = options;
     this.#controller = new ControllerClient(options.controllerUrl, 5000);
+    this.#load = new LoadSignals({ clock: options.clock, connections: () => this.#connections });
     this.#core = this.#createCore();
     const bodies = shardBodies(this.#core);
     const families = [
@@ -115,6 +118,7 @@ class Node implements CacheNode {
       ...mapCommands(this.#core),
       ...stringCommands(this.#core),
       ...cellCommands(this.#core),
+      ...collectionCommands(this.#core),
       ...shardCommands(this.#core),
       ...replicationCommands(this.#core),
       ...objectCommands(() => this.#relocation!),
@@ -126,7 +130,11 @@ class Node implements CacheNode {
         clock: options.clock,
         commands: this.#commands,
         bodies,
-        onClosed: (closed) => this.#connections.delete(closed),
+        onClosed: (closed) => {
+          this.#connections.delete(closed);
+          this.#load.closed(closed);
+        },
+        onFailed: (connection, error) => this.#load.failed(connection, error),
         plainReceive: options.plainReceive ?? false,
       });
       this.#connections.add(connection);
@@ -223,10 +231,11 @@ class Node implements CacheNode {
       ...{ clock, rng, self, shards, jobs, view, pool: this.#nodePool() },
       cells: relocationCells(replicas),
     });
-    const { rows, logs, primary, cells, waits } = replicas;
+    const { rows, logs, primary, collections, cells, waits } = replicas;
     view.onChange((map) => this.#followMap(map));
     return {
-      ...{ clock, redisVersion, memory, shards, cells, waits, jobs, rows, logs, primary, replicas, view },
+      ...{ clock, redisVersion, memory, shards, cells, waits, jobs, rows, logs, primary, collections },
+      ...{ replicas, view },
       startedAtMs: clock.now(),
       nodeIdOrZero: () => this.#id ?? 0,
       port: () => this.port,
@@ -280,20 +289,15 @@ class Node implements CacheNode {
 
   #heartbeat(): HeartbeatRequest {
     const { memory, jobs, view, replicas } = this.#core;
-    const utilization = performance.eventLoopUtilization();
-    const since = performance.eventLoopUtilization(utilization, this.#utilization);
-    this.#utilization = utilization;
     return {
       ...idleHeartbeat,
       ...replicas.report(),
       ...(this.#relocation !== undefined && { relocation: this.#relocation.relocator.report() }),
       epoch: formatEpoch(view.epoch),
       jobsVersion: jobs.version,
-      limitBytes: memory.limitBytes,
-      usedBytes: memory.usedBytes,
       activeJobs: jobs.takeActive(),
-      jobBytes: jobs.known().map((job) => ({ job, bytes: memory.job(job).usedBytes })),
-      eventLoopUtilization: Math.min(1, Math.max(0, since.utilization)),
+      ...reportMemory(memory, jobs.known()),
+      ...this.#load.report(),
     };
   }
 }

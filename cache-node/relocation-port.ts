@@ -7,8 +7,9 @@ import type { Replicas } from "./replicas.ts";
 export function relocationCells({ rows, cells, primary }: Replicas): RelocationCells {
   return {
     *groups() {
-      for (let group = 0 as Group; group < groupCount; group++) if (rows.reads(group)) yield group;
+      for (let group = 0 as Group; group < groupCount; group++) if (rows.serves(group)) yield group;
     },
+    reads: (group) => rows.reads(group),
     refs: (group) => cells.refs(group),
     ref(job: JobNumber, group: Group, name: string) {
       const cell = cells.get(job, group, name);

@@ -14,6 +14,7 @@ import { BackupCells } from "./cells/backup-cells.ts";
 import { CellWaits } from "./cells/cell-waits.ts";
 import { MutationLog, type MutationLogOptions } from "./cells/mutation-log.ts";
 import { PrimaryCells, type PrimaryCellsOptions } from "./cells/primary-cells.ts";
+import { PrimaryCollections } from "./cells/primary-collections.ts";
 import { Rows } from "./cells/rows.ts";
 import type { JobDirectory } from "./job-directory.ts";
 import { BackupLink, type GroupSnapshot } from "./replication/backup-link.ts";
@@ -57,12 +58,15 @@ export class Replicas {
   readonly cells: CellStore;
   readonly waits: CellWaits;
   readonly primary: PrimaryCells;
+  readonly collections: PrimaryCollections;
   readonly backup: BackupCells;
   readonly #options: ReplicasOptions;
   readonly #states = new GroupStates();
   readonly #grants: Grants;
   readonly #keeper: GrantKeeper;
   readonly #unreachable: Unreachable;
+  /** Nodes that clients could not reach, until the controller is told. */
+  readonly #suspects = new Set<NodeId>();
   readonly #mutations: MutationLog;
 
   constructor(options: ReplicasOptions) {
@@ -102,6 +106,9 @@ export class Replicas {
     this.primary = new PrimaryCells({
       ...{ ...shared, mutations: this.#mutations, map, checkQuota, freeObject },
     });
+    this.collections = new PrimaryCollections({
+      ...{ ...shared, mutations: this.#mutations, primary: this.primary, checkQuota },
+    });
     this.backup = new BackupCells({ clock, cells: this.cells, states: this.#states, jobs, self, map });
     this.#keeper = new GrantKeeper({
       ...{ clock, grants: this.#grants, peers, grantMs, renewals: options.renewals },
@@ -115,6 +122,7 @@ export class Replicas {
   adopt(map: FleetMap): void {
     const alive = new Set(map.nodes.filter(({ state }) => state !== "dead").map(({ id }) => id));
     this.#unreachable.retain((node) => alive.has(node));
+    for (const node of this.#suspects) if (!alive.has(node)) this.#suspects.delete(node);
     this.#grants.retain(alive);
     this.rows.adopt(map);
     this.#keeper.start();
@@ -143,16 +151,23 @@ export class Replicas {
 
   /** Somebody says that a node cannot be reached; the controller finds out. */
   suspect(node: NodeId): void {
-    this.#unreachable.add(node);
+    if (this.#suspects.has(node)) return;
+    this.#suspects.add(node);
+    this.#options.onNews();
   }
 
   /** What the controller should know. */
-  report(): Pick<HeartbeatRequest, "ready" | "unfit" | "rowsPending" | "unreachable"> {
+  report(): Pick<HeartbeatRequest, "ready" | "unfit" | "rowsPending" | "unreachable" | "suspects"> {
+    // Nobody finds out any more whether the others can be reached again.
+    const followers = this.logs.followers();
+    const unreachable = this.#unreachable.list().filter((node) => followers.has(node));
+    const suspects = [...this.#suspects];
+    this.#suspects.clear();
     return {
       ready: this.logs.ready(),
       unfit: this.rows.unfit(),
       rowsPending: this.rows.pending,
-      unreachable: this.#unreachable.list(),
+      ...{ unreachable, suspects },
     };
   }
 

@@ -84,13 +84,10 @@ function parseCell(reply: RespValue): CellValue | undefined {
   if (reply === null) return undefined;
   if (Array.isArray(reply)) {
     const [version, kind, ttl, value] = reply;
-    if (
-      typeof version === "string" &&
-      (kind === "bytes" || kind === "ref") &&
-      typeof ttl === "number" &&
-      value instanceof Uint8Array
-    ) {
-      return { version, kind, value, ttlLeftMs: ttl < 0 ? undefined : ttl };
+    if (typeof version === "string" && typeof ttl === "number" && value instanceof Uint8Array) {
+      // A counter is read as its text.
+      const holds = kind === "ref" ? kind : "bytes";
+      return { version, kind: holds, value, ttlLeftMs: ttl < 0 ? undefined : ttl };
     }
   }
   throw new MayflyError("PROTOCOL", "A node answered MF.CELL.GET with something that is no cell.");

@@ -4,6 +4,7 @@ import type { Group } from "../src/ids.ts";
 import { formatEpoch } from "../src/placement/epoch.ts";
 import { groupCount, groupOf } from "../src/placement/groups.ts";
 import type { FleetMap, NodeEntry } from "../src/placement/types.ts";
+import type { CellKind } from "../src/wire/cell.ts";
 import type { RespValue } from "../src/wire/resp-value.ts";
 import type { ClientContext } from "./context.ts";
 import { memberFor, worthRetrying } from "./row-requests.ts";
@@ -15,7 +16,7 @@ export interface KeyEntry {
   readonly keyBytes: Uint8Array;
   readonly version: string;
   readonly sizeBytes: number;
-  readonly kind: "bytes" | "ref";
+  readonly kind: Exclude<CellKind, "deleted" | "expired">;
 }
 
 const pageKeysMax = 1000;
@@ -83,8 +84,7 @@ async function* listNode(
   prefix: Uint8Array,
   deadline: Deadline,
 ): AsyncGenerator<KeyEntry> {
-  const served = (group: Group): boolean =>
-    listing.isOpen(group) && map.rows[group]?.nodes[0] === node.id;
+  const served = (group: Group): boolean => listing.isOpen(group) && map.rows[group]?.nodes[0] === node.id;
   let group = nextServed(served, 0);
   while (group !== undefined) {
     const args = [formatEpoch(map.epoch), group, listing.after(group), pageKeysMax, prefix];
@@ -127,8 +127,8 @@ function parsePage(reply: RespValue): Page {
 function parseEntry([key, version, kind, size]: readonly RespValue[]): KeyEntry {
   if (!(key instanceof Uint8Array) || typeof version !== "string" || typeof size !== "number")
     throw malformed();
-  if (kind !== "bytes" && kind !== "ref") throw malformed();
-  return { key: Buffer.from(key).toString("utf8"), keyBytes: key, version, sizeBytes: size, kind };
+  const text = Buffer.from(key).toString("utf8");
+  return { key: text, keyBytes: key, version, sizeBytes: size, kind: kind as KeyEntry["kind"] };
 }
 
 function malformed(): MayflyError {

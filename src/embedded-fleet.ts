@@ -2,10 +2,11 @@
 import { fileURLToPath } from "node:url";
 import { type Controller, createController } from "./controller/controller.ts";
 import type { ControllerOptions } from "./controller/options.ts";
-import { createProcessProvisioner } from "./controller/provisioners/process.ts";
+import { createProcessProvisioner, processPace } from "./controller/provisioners/process.ts";
 import type { ProvisionedNode } from "./controller/provisioners/provisioner.ts";
 
 export interface EmbeddedFleetOptions extends ControllerOptions {
+  /** To begin with. */
   readonly nodes: number;
   readonly nodeMemoryBytes: number;
   /** The CLI's main file, which the node processes run; default: that of this package. */
@@ -15,6 +16,7 @@ export interface EmbeddedFleetOptions extends ControllerOptions {
 export interface EmbeddedFleet {
   readonly url: string;
   readonly controller: Controller;
+  /** Those it began with. */
   readonly nodes: readonly ProvisionedNode[];
   /** Ends all node processes and the controller. */
   stop(): Promise<void>;
@@ -22,14 +24,19 @@ export interface EmbeddedFleet {
 
 /** Starts the fleet and resolves when all nodes serve. @throws MayflyError PORT_IN_USE, NODE_UNREACHABLE */
 export async function startEmbeddedFleet(options: EmbeddedFleetOptions): Promise<EmbeddedFleet> {
-  const { nodes: count, nodeMemoryBytes, mainPath = cliMain(), ...controllerOptions } = options;
-  const provisioner = createProcessProvisioner({ mainPath });
-  const controller = createController({ port: 0, nodesInitial: count, ...controllerOptions }, provisioner);
+  const { nodes: count, mainPath = cliMain(), ...controllerOptions } = options;
+  const autoscale = options.autoscale && { ...processPace, ...options.autoscale };
+  const controller = createController(
+    {
+      ...{ port: 0, nodesInitial: count, ...controllerOptions },
+      ...(autoscale !== undefined && { autoscale }),
+    },
+    createProcessProvisioner({ mainPath }),
+  );
   try {
-    const controllerUrl = await controller.listen();
-    const spec = { controllerUrl, memoryBytes: nodeMemoryBytes };
-    const nodes = await Promise.all(Array.from({ length: count }, () => provisioner.start(spec)));
-    return { url: controllerUrl, controller, nodes, stop: () => controller.close() };
+    const url = await controller.listen();
+    const nodes = await controller.startNodes(count);
+    return { url, controller, nodes, stop: () => controller.close() };
   } catch (error) {
     await controller.close();
     throw error;

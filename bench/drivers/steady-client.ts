@@ -31,7 +31,10 @@ const answerWithinMs = 180_000;
 export async function startSteadyClient(ticket: string, signal: AbortSignal): Promise<SteadyClient> {
   const program = fileURLToPath(new URL("./steady-driver.js", import.meta.url));
   const client = await spawnPinned({ command: process.execPath, args: [program, ticket], ipc: true });
-  const ask = async <K extends SteadyReply["answer"]>(kind: K, request?: SteadyRequest): Promise<Answered<K>> => {
+  const ask = async <K extends SteadyReply["answer"]>(
+    kind: K,
+    request?: SteadyRequest,
+  ): Promise<Answered<K>> => {
     const answered = nextReply(client, signal);
     if (request !== undefined) client.child.send(request);
     const reply = await answered;

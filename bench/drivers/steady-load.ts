@@ -57,7 +57,8 @@ export function createSteadyLoad(target: LoadTarget): SteadyLoad {
   let timer: NodeJS.Timeout | undefined;
 
   const complain = (what: string, thrown: unknown): void => {
-    const why = thrown instanceof Error ? `${"code" in thrown ? `${thrown.code} ` : ""}${thrown.message}` : thrown;
+    const why =
+      thrown instanceof Error ? `${"code" in thrown ? `${thrown.code} ` : ""}${thrown.message}` : thrown;
     if (complaints.length < complaintsMax) complaints.push(`${what}: ${why}`);
   };
   const stateOf = (name: string): SetState => {
@@ -69,11 +70,15 @@ export function createSteadyLoad(target: LoadTarget): SteadyLoad {
   async function put({ set, values, sent, acknowledged }: SetState, key: number): Promise<void> {
     const version = sent[key]! + 1;
     sent[key] = version;
-    await target.put(set.keys[key]!, values.valueOf(key, version));
+    await target.put(set.keys[key]!, values.bytesOf(key, version));
     acknowledged[key] = version;
   }
 
-  async function get({ set, values, sent, acknowledged }: SetState, key: number, spare: Buffer[]): Promise<void> {
+  async function get(
+    { set, values, sent, acknowledged }: SetState,
+    key: number,
+    spare: Buffer[],
+  ): Promise<void> {
     const oldest = acknowledged[key]!;
     const into = spare.pop() ?? Buffer.allocUnsafe(set.valueBytes);
     const value = await target.get(set.keys[key]!, { into });
@@ -82,7 +87,11 @@ export function createSteadyLoad(target: LoadTarget): SteadyLoad {
     if (!isRight) throw new Error(`other bytes than versions ${oldest} to ${sent[key]}`);
   }
 
-  async function operate({ stream, index, state, busy, spare }: RunningStream, at: number, dueMs: number): Promise<void> {
+  async function operate(
+    { stream, index, state, busy, spare }: RunningStream,
+    at: number,
+    dueMs: number,
+  ): Promise<void> {
     const key = stream.keys[at]!;
     busy[at] = 1;
     try {
@@ -126,7 +135,7 @@ export function createSteadyLoad(target: LoadTarget): SteadyLoad {
       const shardBytes = new Map<number, number>();
       const beganMs = machineMs();
       await eachOf(length, outstanding, async (key) => {
-        const ref = await target.put(set.keys[key]!, values.valueOf(key, 0));
+        const ref = await target.put(set.keys[key]!, values.bytesOf(key, 0));
         nodes[key] = [...new Set(ref.stripes?.flat() ?? [])];
         countShards(ref, shardBytes);
       });

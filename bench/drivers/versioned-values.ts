@@ -5,7 +5,7 @@
 import { randomFillSync } from "node:crypto";
 
 export interface VersionedValues {
-  valueOf(key: number, version: number): Buffer;
+  bytesOf(key: number, version: number): Buffer;
   /** Whether the value is that of the key in one of the versions `oldest` to `newest`. */
   isOneOf(value: Uint8Array, key: number, oldest: number, newest: number): boolean;
 }
@@ -17,15 +17,15 @@ const keyStride = 40_503;
 
 export function createVersionedValues(valueBytes: number): VersionedValues {
   const text = randomFillSync(Buffer.allocUnsafe(valueBytes + places * placeBytes));
-  const valueOf = (key: number, version: number): Buffer => {
+  const bytesOf = (key: number, version: number): Buffer => {
     const place = (Math.imul(key, keyStride) + version) & (places - 1);
     return text.subarray(place * placeBytes, place * placeBytes + valueBytes);
   };
   return {
-    valueOf,
+    bytesOf,
     isOneOf(value, key, oldest, newest) {
       for (let version = newest; version >= oldest; version--) {
-        if (valueOf(key, version).equals(value)) return true;
+        if (bytesOf(key, version).equals(value)) return true;
       }
       return false;
     },

@@ -122,11 +122,12 @@ export class BackupCells {
     const { group, job, kind, version } = effect;
     if (kind === "activate" || jobs.ended(job)) return;
     jobs.note(job);
-    if (cells.apply(effect, clock.wallMs()) === undefined) {
+    const applied = cells.apply(effect, clock.wallMs());
+    if (applied === undefined) {
       throw new MayflyError("BUSY", "This backup has no memory left for cells.", { retryAfterMs: 100 });
     }
     const name = cellName(effect.key);
-    if (kind === "deleted") cells.forget(job, group, name, version.sequence);
+    if (applied.emptied || kind === "deleted") cells.forget(job, group, name, version.sequence);
     if (kind === "expired") this.#keepLeftover({ job, group, name, version });
   }
 

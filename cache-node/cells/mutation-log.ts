@@ -100,8 +100,12 @@ export class MutationLog {
     return this.committed(group, position).then(() => error);
   }
 
-  /** A late copy of what changed nothing must not change anything later. */
-  keepAnswer(mutation: Mutation, group: Group, answer: Pick<SessionResult, "result" | "refused">): void {
+  /** A late copy of what changed nothing must not change anything later. @throws MayflyError BUSY */
+  keepAnswer(
+    mutation: Mutation,
+    group: Group,
+    answer: Partial<Pick<SessionResult, "version" | "result" | "refused">>,
+  ): void {
     const { cells, clock, logs } = this.#options;
     const { job, session, sequence: sessionSequence, floor: sessionFloor } = mutation;
     const { position } = logs.of(group);

@@ -151,8 +151,11 @@ export class Rows {
     this.#leadDue();
   }
 
+  /** Leads nothing any more: its memory is about to go. */
   close(): void {
     this.#cancelWait?.();
+    this.#role.fill(other);
+    this.#pending = 0;
   }
 
   #follow(group: Group, row: Row, before: Row, me: NodeId): void {

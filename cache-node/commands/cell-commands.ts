@@ -7,12 +7,14 @@ import { decodeRef, keyBytesMax } from "../../src/wire/ref.ts";
 import { referenceBytesMinDefault } from "../../src/wire/request-writer.ts";
 import { formatVersion, parseVersion, type Version } from "../../src/wire/version.ts";
 import type { Mutation } from "../cells/mutation-log.ts";
+import { wrongType } from "../cells/plan-update.ts";
 import type { NodeCore } from "../node-core.ts";
 import { type Call, type Command, jobOf, numberArg, textArg } from "../server/call.ts";
 import { type Cell, cellName } from "../store/cell.ts";
+import { isCollection } from "../store/group-cells.ts";
 
-const ttlMsMax = 366 * 24 * 3600 * 1000;
-const waitMsMax = 60_000;
+export const ttlMsMax: number = 366 * 24 * 3600 * 1000;
+export const waitMsMax = 60_000;
 const listKeysMax = 10_000;
 const word = 2 ** 32 - 1;
 
@@ -81,6 +83,7 @@ async function getLater(
 
 function replyCell(core: NodeCore, call: Call, cell: Cell | undefined): void {
   if (cell?.kind === "expired") throw new MayflyError("EXPIRED", "What was at this key has expired.");
+  if (cell !== undefined && isCollection(cell.kind)) throw wrongType(cell, "read it with MF.CELL.READ");
   call.reply((writer) => {
     if (cell?.block === undefined) {
       writer.null();
@@ -152,7 +155,8 @@ async function list(core: NodeCore, call: Call): Promise<void> {
     const taken = names.slice(0, limit - found.length);
     for (const name of taken) {
       const { cell, ready } = core.primary.read(job, Buffer.from(name, "latin1"));
-      if (cell?.block !== undefined) found.push({ name, cell: cell.copy(), size: sizeOf(cell) });
+      if (cell?.block !== undefined)
+        found.push({ name, cell: cell.copy(), size: sizeOf(core, job, group as Group, name, cell) });
       if (ready !== undefined) pending.push(ready);
     }
     if (taken.length < names.length) {
@@ -192,12 +196,20 @@ function lostKeys(group: number): MayflyError {
   );
 }
 
-function sizeOf(cell: Cell): number {
+/** Of the value: the bytes of an object, of the elements of a collection. */
+function sizeOf(core: NodeCore, job: JobNumber, group: Group, name: string, cell: Cell): number {
   if (cell.block === undefined) return 0;
+  if (isCollection(cell.kind)) return core.cells.collection(job, group, name)?.bytes ?? 0;
   return cell.kind === "ref" ? decodeRef(cell.block.view()).sizeBytes : cell.block.length;
 }
 
-function mutationOf(core: NodeCore, call: Call, conditionAt: number | undefined, keyAt: number): Mutation {
+/** What a mutation says of itself; its sequence begins at argument 3. @throws MayflyError INVALID_ARGUMENT, JOB_ENDED */
+export function mutationOf(
+  core: NodeCore,
+  call: Call,
+  conditionAt: number | undefined,
+  keyAt: number,
+): Mutation {
   const job = jobOf(call);
   core.jobs.touch(job);
   const session = textArg(call, 3);
@@ -223,7 +235,8 @@ function keyArg(call: Call, at: number): Buffer {
   return Buffer.from(checkedKey(call.args[at]!));
 }
 
-function checkedKey(key: Buffer): Buffer {
+/** @throws MayflyError INVALID_ARGUMENT */
+export function checkedKey(key: Buffer): Buffer {
   if (key.length >= 1 && key.length <= keyBytesMax) return key;
   throw new MayflyError(
     "INVALID_ARGUMENT",

@@ -10,9 +10,11 @@ import { keyBytesMax } from "../../src/wire/ref.ts";
 import { referenceBytesMinDefault } from "../../src/wire/request-writer.ts";
 import { inlineBytesMax } from "../../src/wire/stripe-layout.ts";
 import type { Mutation } from "../cells/mutation-log.ts";
+import { wrongType } from "../cells/plan-update.ts";
 import type { NodeCore } from "../node-core.ts";
 import { type Call, type Command, jobOf } from "../server/call.ts";
 import { type Cell, cellName } from "../store/cell.ts";
+import { isCollection } from "../store/group-cells.ts";
 
 export function stringCommands(core: NodeCore): readonly Command[] {
   const common = { scope: "job", tagged: false } as const;
@@ -80,6 +82,7 @@ function replyValue(call: Call, cell: Cell | undefined): void {
       `This key holds an object of more than ${inlineBytesMax} bytes; read it with the SDK.`,
     );
   }
+  if (cell !== undefined && isCollection(cell.kind)) throw wrongType(cell, "GET is for values");
   call.reply((writer) => {
     if (block === undefined) {
       writer.null();

@@ -64,14 +64,14 @@ export class ShardJudge {
     const { view, jobs } = this.#options;
     const { job, group, shards, holder, epoch } = question;
     // Who asks by a newer map may know of another primary; who asks of an ended job will hear that it has ended.
-    if (compareEpochs(epoch, view.epoch) > 0 || jobs.ended(job) || !this.#leads(group)) {
+    if (compareEpochs(epoch, view.epoch) > 0 || jobs.ended(job) || !this.#reads(group)) {
       return shards.map(() => "later");
     }
     const objects = new Set(shards.map(({ object }) => object));
     const names = await this.#find(job, group, objects);
     const missing = new Set([...objects].filter((object) => !names.has(object)));
     const dead = await this.#abortAll(question, missing);
-    if (!this.#leads(group)) return shards.map(() => "later");
+    if (!this.#reads(group)) return shards.map(() => "later");
     const refs = new Map([...names].map(([object, name]) => [object, this.#refOf(job, group, name, object)]));
     return shards.map(({ object, stripe, index }): Verdict => {
       if (dead.has(object)) return "free";
@@ -81,9 +81,8 @@ export class ShardJudge {
     });
   }
 
-  #leads(group: Group): boolean {
-    for (const each of this.#options.cells.groups()) if (each === group) return true;
-    return false;
+  #reads(group: Group): boolean {
+    return this.#options.cells.reads(group);
   }
 
   #refOf(job: JobNumber, group: Group, name: string, object: ObjectId): Ref | undefined {

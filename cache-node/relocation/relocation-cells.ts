@@ -12,8 +12,10 @@ export interface CommittedRef {
 }
 
 export interface RelocationCells {
-  /** The groups that this node leads and serves now. */
+  /** The groups that this node leads and serves, though another node may lead one of them by now; see `reads`. */
   groups(): Iterable<Group>;
+  /** Whether this node serves the group, and nobody else can have changed anything of it. May come and go. */
+  reads(group: Group): boolean;
   /** Keys of the group whose cell is a ref, of all jobs. Cells may change while this is walked. */
   refs(group: Group): Iterable<CommittedRef>;
   /** A copy of the ref that the key holds now, if it holds one; it may still be on its way to the other members. */

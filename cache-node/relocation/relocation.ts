@@ -31,6 +31,8 @@ export interface RelocationOptions {
   readonly bytesPerSecond?: number | undefined;
   /** 16 MiB by default. */
   readonly scratchBytes?: number | undefined;
+  /** Instead of one of its own. */
+  readonly scratch?: ScratchMemory | undefined;
   /** Of an object, between two changes of its ref; 256 by default. */
   readonly stripesPerCommit?: number | undefined;
   /** What relocations leave behind is freed after once to twice as long; 1 s by default. */
@@ -60,7 +62,7 @@ export class Relocation {
     const delayMs = options.supersededMs ?? supersededMsDefault;
     this.relocator = new Relocator({
       ...common,
-      scratch: new ScratchMemory(options.scratchBytes),
+      scratch: options.scratch ?? new ScratchMemory(options.scratchBytes),
       superseded: new SupersededShards({ clock, self, shards, ask, cells, map, isMoving, delayMs }),
     });
     this.judge = new ShardJudge({

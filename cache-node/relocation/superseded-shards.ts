@@ -20,7 +20,7 @@ export interface SupersededOptions {
   readonly self: () => NodeId;
   readonly shards: ShardStore;
   readonly ask: AskNode;
-  readonly cells: Pick<RelocationCells, "ref" | "groups">;
+  readonly cells: Pick<RelocationCells, "ref" | "reads">;
   readonly map: () => FleetMap | undefined;
   /** Its shards are being written just now. */
   readonly isMoving: (job: JobNumber, object: ObjectId) => boolean;
@@ -90,9 +90,8 @@ export class SupersededShards {
   #freeAll(due: readonly Left[]): void {
     const { self, shards } = this.#options;
     const batches = new Map<string, { node: NodeId; job: JobNumber; names: Argument[] }>();
-    const led = new Set(this.#options.cells.groups());
     for (const { home, shards: left, isGone } of due) {
-      const mayFree = isGone ? () => true : this.#whatMayGo(home, led);
+      const mayFree = isGone ? () => true : this.#whatMayGo(home);
       for (const { node, stripe, index } of left) {
         if (!mayFree({ node, stripe, index })) continue;
         if (node === self()) {
@@ -110,10 +109,10 @@ export class SupersededShards {
     }
   }
 
-  #whatMayGo({ job, group, name, object }: HomeKey, led: ReadonlySet<Group>): (left: LeftShard) => boolean {
+  #whatMayGo({ job, group, name, object }: HomeKey): (left: LeftShard) => boolean {
     const { cells, isMoving, map } = this.#options;
     // Another primary may be moving shards by now.
-    if (!led.has(group) || isMoving(job, object)) return () => false;
+    if (!cells.reads(group) || isMoving(job, object)) return () => false;
     const value = cells.ref(job, group, name);
     if (value === undefined || objectOfRef(value) !== object) return () => true;
     const { stripes } = decodeRef(value);

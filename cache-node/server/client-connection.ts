@@ -38,6 +38,8 @@ export interface ClientConnectionOptions {
   readonly commands: ReadonlyMap<string, Command>;
   readonly bodies: BodyRouter;
   readonly onClosed: (connection: ClientConnection) => void;
+  /** A command was answered with an error. */
+  readonly onFailed?: (connection: ClientConnection, error: MayflyError) => void;
   /** Copy what is received instead of receiving in place (for tests of the fallback). */
   readonly plainReceive: boolean;
 }
@@ -87,6 +89,11 @@ export class ClientConnection implements CallConnection, CommandHandler {
 
   get claims(): TokenClaims | undefined {
     return this.#claims;
+  }
+
+  /** Received and sent so far. */
+  get movedBytes(): number {
+    return this.#socket.bytesRead + this.#socket.bytesWritten;
   }
 
   /** Strangers get little memory; whoever has authenticated gets what commands need. */
@@ -213,6 +220,7 @@ export class ClientConnection implements CallConnection, CommandHandler {
 
   #replyError(call: Call, thrown: unknown): void {
     const error = MayflyError.from(thrown);
+    this.#options.onFailed?.(this, error);
     call.reply((writer) => writer.error(error.toResp()));
   }
 

@@ -142,6 +142,10 @@ export class Hash implements Collection {
     return this.#bytes;
   }
 
+  has(field: string): boolean {
+    return this.#fields.has(field);
+  }
+
   get(field: string): Block | undefined {
     return this.#fields.get(field);
   }

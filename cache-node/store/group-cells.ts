@@ -35,6 +35,8 @@ export function isCollection(kind: CellKind): kind is CollectionKind {
 export function* recordsOf(job: JobNumber, held: GroupCells): Iterable<GroupRecord> {
   for (const [name, cell] of held.cells) {
     const { kind, version, position, expiresAtMs } = cell;
+    // Only a primary has it, until the delete is on all members.
+    if (kind === "deleted") continue;
     const key = Buffer.from(name, "latin1");
     const value = isCollection(kind) ? undefined : cell.block?.view();
     yield { type: "cell", job, key, kind, version, position, expiresAtMs, value };

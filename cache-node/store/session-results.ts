@@ -85,10 +85,10 @@ export class SessionResults {
     }
     if (asked.sessionFloor > session.floor) {
       session.floor = asked.sessionFloor;
-      for (const [sequence, known] of session.results) {
+      for (const sequence of session.results.keys()) {
         if (sequence >= session.floor) continue;
+        memory.discharge(chargeFor(session.results.get(sequence)!));
         session.results.delete(sequence);
-        memory.discharge(chargeFor(known));
       }
     }
     session.results.set(asked.sessionSequence, result);

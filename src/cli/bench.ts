@@ -1,5 +1,6 @@
 /** `mayfly bench`: runs scenarios of bench/, prints what they measured, and keeps it as JSON and as a picture. */
 import type { BenchOptions, BenchReport } from "../../bench/harness/report.ts";
+import type { TimedReport } from "../../bench/harness/timeline.ts";
 import { MayflyError } from "../errors.ts";
 import { closestWord } from "./closest-word.ts";
 import { flag, option, parseCount, parseText } from "./option.ts";
@@ -12,9 +13,18 @@ interface Scenario {
   readonly summary: string;
   /** Enough for medians that come out alike again, unless --rounds says otherwise. */
   readonly rounds: number;
-  /** @param trace path of a file, for the scenario that takes one */
-  run(options: BenchOptions, trace?: string): Promise<BenchReport>;
+  run(options: BenchOptions, given: Particulars): Promise<BenchReport>;
 }
+
+/** What some scenarios take, and others do not look at. */
+interface Particulars {
+  /** Path of a file, for the scenario that takes one. */
+  readonly trace: string | undefined;
+  /** Of times and sizes, for scenarios that take minutes: 1, or less for a look. */
+  readonly scale: number | undefined;
+}
+
+const scaledScenarios = ["failover", "elastic"];
 
 const scenarios: Readonly<Record<string, Scenario>> = {
   codec: {
@@ -52,10 +62,21 @@ const scenarios: Readonly<Record<string, Scenario>> = {
     rounds: 3,
     run: async (options) => (await import("../../bench/churn.ts")).benchChurn(options),
   },
+  failover: {
+    summary: "kill -9 of one of 7 nodes: the longest gap for any key, and how soon all is whole again",
+    rounds: 3,
+    run: async (options, { scale }) =>
+      (await import("../../bench/failover.ts")).benchFailover(options, scale),
+  },
+  elastic: {
+    summary: "3 to 12 to 3 nodes under a steady load, and how soon a new node serves",
+    rounds: 3,
+    run: async (options, { scale }) => (await import("../../bench/elastic.ts")).benchElastic(options, scale),
+  },
   autoscale: {
     summary: "node-hours and delays of the autoscaler over 12 simulated hours of 2,000 nodes and 5,000 jobs",
     rounds: 3,
-    async run(options, trace) {
+    async run(options, { trace }) {
       const { createScaler } = await import("../controller/autoscale/scaler.ts");
       const { scalePolicy } = await import("../controller/autoscale/scale-policy.ts");
       const { benchAutoscale } = await import("../../bench/autoscale.ts");
@@ -83,12 +104,18 @@ const options = {
     help: "write SCENARIO.json and SCENARIO.svg there",
     parse: parseText,
     short: "o",
-    defaultNote: `${resultsDefault}, or nowhere with --only or --trace`,
+    defaultNote: `${resultsDefault}, or nowhere with --only, --trace or --scale`,
   }),
   trace: option({
     value: "FILE",
     help: "with autoscale: a trace of jobs as CSV instead of synthesised ones (job,start_s,end_s,peak_bytes[,ramp_s][,hint_bytes])",
     parse: parseText,
+  }),
+  scale: option({
+    value: "SHARE",
+    help: `with ${scaledScenarios.join(" and ")}: times and sizes are so much of what they should be, for a look`,
+    parse: parseScale,
+    defaultNote: "1",
   }),
   "no-save": flag("write no files"),
   figures: flag("print all figures of each case, not only the compared one"),
@@ -115,14 +142,29 @@ export const benchVerb = defineVerb({
       throw new UsageError("--out and --no-save contradict each other; give one of them");
     if (given.trace !== undefined && name !== "autoscale")
       throw new UsageError("--trace is for one scenario: mayfly bench autoscale --trace FILE");
+    if (given.scale !== undefined && !scaledScenarios.includes(name ?? ""))
+      throw new UsageError(
+        `--scale is for ${scaledScenarios.join(" and ")}: mayfly bench failover --scale 0.1`,
+      );
     if (name === undefined) return listScenarios(json, print);
     const chosen = name === "all" ? Object.entries(scenarios) : [[name, scenarioOf(name)] as const];
-    // Part of a scenario, or another trace, must not take the place of all of it.
-    const whole = given.only === undefined && given.trace === undefined;
+    // Part of a scenario, another trace or scale must not take the place of all of it.
+    const whole = given.only === undefined && given.trace === undefined && given.scale === undefined;
     const keep = !given["no-save"] && (given.out !== undefined || whole);
     await runScenarios(chosen, keep ? (given.out ?? resultsDefault) : undefined, context);
   },
 });
+
+/** @throws UsageError */
+function parseScale(text: string, name: string): number {
+  const share = Number(text);
+  if (text.trim() !== "" && share > 0 && share <= 1) return share;
+  throw new UsageError(`${name} is ${JSON.stringify(text)}; it must be a number above 0 and at most 1`);
+}
+
+function isTimed(report: BenchReport): report is TimedReport {
+  return "timelines" in report && Array.isArray(report.timelines) && report.timelines.length > 0;
+}
 
 function listScenarios(json: boolean, print: (line: string) => void): void {
   const all = Object.entries(scenarios).map(([scenario, { summary, rounds }]) => ({
@@ -161,18 +203,20 @@ async function runScenarios(
   { options: given, json, print, note }: Context,
 ): Promise<void> {
   const { prepareResults, writeResults } = await import("../../bench/harness/results.ts");
+  const { writeTimelines } = await import("../../bench/harness/timeline.ts");
   const { describeReport } = await import("./bench-table.ts");
   if (dir !== undefined) await prepareResults(dir);
   const stop = new AbortController();
   void untilSignal().promise.then(() =>
     stop.abort(new MayflyError("ABORTED", "The benchmark was stopped by a signal; nothing of it goes on")),
   );
+  const particulars = { trace: given.trace, scale: given.scale };
   let cases = 0;
   for (const [name, scenario] of chosen) {
     const rounds = given.rounds ?? scenario.rounds;
     note(`${name}: ${rounds === 1 ? "1 round" : `${rounds} rounds`} of each case`);
     const log = (line: string): void => note(`${name}: ${line}`);
-    const running = scenario.run({ rounds, only: given.only, signal: stop.signal, log }, given.trace);
+    const running = scenario.run({ rounds, only: given.only, signal: stop.signal, log }, particulars);
     const report = await running.catch((thrown: unknown) => {
       // What fails when everything is being ended fails for that reason.
       stop.signal.throwIfAborted();
@@ -184,6 +228,7 @@ async function runScenarios(
     if (dir !== undefined) {
       const files = await writeResults(report, dir);
       note(`${name}: written to ${files.json} and ${files.svg}`);
+      if (isTimed(report)) note(`${name}: written to ${await writeTimelines(report, dir)}`);
     }
     if (json) print(JSON.stringify(report));
     else for (const line of describeReport(report, given.figures)) print(line);

@@ -1,4 +1,5 @@
 /** `mayfly controller`: the controller as a process. */
+import { autoscaleOptions, autoscaleSettings, nodesMax } from "./autoscale-options.ts";
 import { controllerUrlDefault, isWildcard, parsePort } from "./fleet-access.ts";
 import { checkFreeMemory, freeMemoryBytes } from "./machine-memory.ts";
 import { option, parseCount, parseText } from "./option.ts";
@@ -6,7 +7,6 @@ import { parseBytes } from "./sizes.ts";
 import { UsageError } from "./usage-error.ts";
 import { defineVerb } from "./verb.ts";
 
-const nodesMax = 64;
 const mebibyte = 2 ** 20;
 
 export const controllerVerb = defineVerb({
@@ -42,14 +42,15 @@ export const controllerVerb = defineVerb({
       help: "nodes to start on this machine",
       parse: parseCount(0, nodesMax),
       short: "n",
-      default: "0",
+      defaultNote: "0, MIN with --autoscale",
     }),
     memory: option({
       value: "SIZE",
-      help: "memory of those nodes together; needed with --nodes",
+      help: "memory of those nodes together; needed with --nodes and --autoscale",
       parse: parseBytes,
       short: "m",
     }),
+    ...autoscaleOptions,
     "nodes-initial": option({
       value: "COUNT",
       help: "serve when so many nodes have joined",
@@ -78,10 +79,14 @@ export const controllerVerb = defineVerb({
   examples: [
     "mayfly controller --state /var/lib/mayfly --nodes-initial 6",
     "mayfly controller --nodes 4 --memory 8GiB",
+    "mayfly controller --autoscale 3..12 --memory 24GiB --state /var/lib/mayfly",
     "mayfly controller --host 0.0.0.0 --advertise http://10.0.0.5:7400",
   ],
   async run({ options }) {
-    const { host, port, advertise, state, nodes, memory, backups } = options;
+    const { host, port, advertise, state, memory, backups, autoscale } = options;
+    const nodes = options.nodes ?? autoscale?.min ?? 0;
+    const most = autoscale?.max ?? nodes;
+    const scaling = autoscaleSettings(options, options.nodes);
     if (isWildcard(host) && advertise === undefined) {
       throw new UsageError(
         `--host ${host} is no address that functions could reach; add --advertise http://ADDRESS:${port}`,
@@ -94,14 +99,15 @@ export const controllerVerb = defineVerb({
       throw new UsageError(`${nodes} nodes are to be started, and nobody said how large; add --memory SIZE`);
     }
     if (memory !== undefined) {
-      checkFreeMemory(memory, nodes, freeMemoryBytes(), (bytes) => `--memory ${bytes / mebibyte}MiB`);
+      checkFreeMemory(memory, most, freeMemoryBytes(), (bytes) => `--memory ${bytes / mebibyte}MiB`);
     }
     const { runController } = await import("../controller/main.ts");
     await runController({
       ...{ host, port, nodes, backups, heartbeatMs: options["heartbeat-ms"] },
       ...(advertise !== undefined && { advertiseUrl: advertise }),
       ...(state !== undefined && { stateDir: state }),
-      ...(memory !== undefined && { nodeMemoryBytes: Math.floor(memory / nodes) }),
+      ...(memory !== undefined && { nodeMemoryBytes: Math.floor(memory / most) }),
+      ...scaling,
       ...(options["nodes-initial"] !== undefined && { nodesInitial: options["nodes-initial"] }),
       ...(options["dead-after-ms"] !== undefined && { deadAfterMs: options["dead-after-ms"] }),
     });

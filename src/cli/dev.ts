@@ -3,6 +3,7 @@ import type { EmbeddedFleet } from "../embedded-fleet.ts";
 import { MayflyError } from "../errors.ts";
 import { formatCode } from "../placement/code.ts";
 import type { CreateJobReply } from "../wire/control-api.ts";
+import { autoscaleOptions, autoscaleSettings, nodesMax } from "./autoscale-options.ts";
 import { parsePort, withController } from "./fleet-access.ts";
 import { checkFreeMemory, freeMemoryBytes, nodeProcessBytes } from "./machine-memory.ts";
 import { flag, option, parseCount, parseText } from "./option.ts";
@@ -16,13 +17,15 @@ const memoryBytesDefaultMin = 256 * mebibyte;
 const memoryBytesDefaultMax = 4096 * mebibyte;
 const jobName = "dev";
 
+const nodesDefault = 4;
+
 const options = {
   nodes: option({
     value: "COUNT",
     help: "node processes; 3 to 7 make sense on one machine",
-    parse: parseCount(1, 64),
+    parse: parseCount(1, nodesMax),
     short: "n",
-    default: "4",
+    defaultNote: `${nodesDefault}, MIN with --autoscale`,
   }),
   memory: option({
     value: "SIZE",
@@ -43,6 +46,7 @@ const options = {
     help: "keep the controller's journal there, so that job numbers and tickets outlive it (data do not)",
     parse: parseText,
   }),
+  ...autoscaleOptions,
   verbose: flag("tell of the controller's decisions", "v"),
 };
 
@@ -54,19 +58,28 @@ export const devVerb = defineVerb({
     "Runs until Ctrl-C, then forgets everything. What it prints on standard output sets up another shell. With " +
     "--json it prints one line when the fleet is ready: url, ticket, job, code, nodes, nodeMemoryBytes, pids.",
   options,
-  examples: ["mayfly dev", "mayfly dev --nodes 7 --memory 8GiB", "mayfly dev --port 0 --json"],
+  examples: [
+    "mayfly dev",
+    "mayfly dev --nodes 7 --memory 8GiB",
+    "mayfly dev --autoscale 3..12 --memory 6GiB",
+    "mayfly dev --port 0 --json",
+  ],
   async run(context) {
-    const { nodes, port, state, verbose } = context.options;
+    const { autoscale, port, state, verbose } = context.options;
+    const nodes = context.options.nodes ?? autoscale?.min ?? nodesDefault;
+    const most = autoscale?.max ?? nodes;
+    const scaling = autoscaleSettings(context.options, context.options.nodes);
     const freeBytes = freeMemoryBytes();
-    const memoryBytes = context.options.memory ?? defaultMemoryBytes(freeBytes, nodes);
-    checkFreeMemory(memoryBytes, nodes, freeBytes, (bytes) => `--memory ${bytes / mebibyte}MiB`);
-    const nodeMemoryBytes = Math.floor(memoryBytes / nodes);
+    const memoryBytes = context.options.memory ?? defaultMemoryBytes(freeBytes, most);
+    checkFreeMemory(memoryBytes, most, freeBytes, (bytes) => `--memory ${bytes / mebibyte}MiB`);
+    const nodeMemoryBytes = Math.floor(memoryBytes / most);
     const signal = untilSignal();
     const { startEmbeddedFleet } = await import("../embedded-fleet.ts");
     let fleet: EmbeddedFleet;
     try {
       fleet = await startEmbeddedFleet({
         ...{ nodes, nodeMemoryBytes, port, ...(state !== undefined && { stateDir: state }) },
+        ...scaling,
         ...(verbose && { log: context.note }),
       });
     } catch (thrown) {

@@ -62,10 +62,16 @@ export const jobCreateVerb = defineVerb({
     const reply = await withController(options.controller, (it) => it.createJob(createRequest(options)));
     if (json) return print(JSON.stringify(reply));
     const { job, name, code, leaseMs, graceMs } = reply.job;
+    const { readyInMs } = reply;
     note(
       `Job ${job} ${JSON.stringify(name)} began, stored as ${formatCode(code)}. It ends when nothing used it for ` +
         `${formatDuration(leaseMs + graceMs)}, or with: mayfly job end ${job}`,
     );
+    if (readyInMs > 0) {
+      note(
+        `The fleet grows for it: there should be room for all that it hints in ${formatDuration(readyInMs)}.`,
+      );
+    }
     print(`export MAYFLY_TICKET=${reply.ticket}`);
   },
 });

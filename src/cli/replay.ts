@@ -66,7 +66,7 @@ export const replayVerb = defineVerb({
 });
 
 /** "bandHigh=0.7,nodesMax=50" */
-function parsePolicy(text: string, what: string): PolicyChanges {
+export function parsePolicy(text: string, what: string): PolicyChanges {
   const changes: Partial<Record<keyof ScalePolicy, number>> = {};
   for (const part of text.split(",")) {
     const [name = "", value = "", ...rest] = part.split("=").map((word) => word.trim());

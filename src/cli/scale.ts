@@ -7,25 +7,29 @@ import { parseCount } from "./option.ts";
 import { defineVerb } from "./verb.ts";
 
 const parseNodes = parseCount(1, 4096);
+/** What the controller takes for: let the autoscaler decide. */
+const auto = 0;
 
 export const scaleVerb = defineVerb({
   name: "scale",
   summary: "give the fleet another number of nodes",
-  usage: "NODES",
+  usage: "NODES|auto",
   description:
     "Starts nodes, or empties the emptiest ones and lets them go: no operation fails and nothing is lost. Never goes " +
     "below what the jobs alive need. Ends when the fleet has that size and its rows are where they should be; it goes on " +
-    "without this command, too.",
+    "without this command, too. With an autoscaler the fleet keeps that size until: mayfly scale auto",
   options: { controller: controllerOption },
-  examples: ["mayfly scale 6"],
+  examples: ["mayfly scale 6", "mayfly scale auto"],
   async run({ options, positionals, json, stderr, clock, print, note }) {
-    const nodes = parseNodes(positionals[0]!, "NODES");
+    const nodes = positionals[0] === "auto" ? auto : parseNodes(positionals[0]!, "NODES");
     const last = await withController(options.controller, async (controller) => {
       const first = await controller.scale(nodes);
+      if (nodes === auto) return first;
       const poll = () => controller.scaleProgress();
       return follow({ stream: stderr, clock, enabled: !json, first, poll, describe, isDone });
     });
     if (json) print(JSON.stringify(last));
+    else if (nodes === auto) note(`The autoscaler decides how many nodes there are, now ${last.active}.`);
     else note(`The fleet has ${last.active} node${last.active === 1 ? "" : "s"}.`);
   },
 });

@@ -302,7 +302,8 @@ async function beginJob(
   const { connect } = await import("../../client/connect.ts");
   const controller = new ControllerClient(url);
   stops.push(async () => controller.close());
-  const hints = { bytes: plan.storedBytesEstimate };
+  // The estimate counts parity, and a hint does not.
+  const hints = { bytes: Math.ceil((plan.storedBytesEstimate * code.d) / (code.d + code.p)) };
   const created = await controller.createJob({ name: `sort-${process.pid}`, code, hints });
   stops.push(() => controller.endJob(created.job.job));
   const job = await connect(created.ticket);

@@ -1,6 +1,6 @@
 /** `mayfly status`: the fleet at a glance. */
 import { formatCode } from "../placement/code.ts";
-import type { JobInfo, NodeStatus, StatusReply } from "../wire/control-api.ts";
+import type { AutoscaleDecision, JobInfo, NodeStatus, StatusReply } from "../wire/control-api.ts";
 import { controllerOption, withController } from "./fleet-access.ts";
 import { formatBytes, formatDuration, formatRate } from "./sizes.ts";
 import { type Column, formatTable, printable } from "./table.ts";
@@ -35,6 +35,7 @@ export function describeStatus(url: string, status: StatusReply): string[] {
     rowsLine(status),
     ...relocationLines(status),
     ...sizeLines(status),
+    ...autoscaleLines(status),
     ...survives.map(printable),
   ];
 }
@@ -70,6 +71,24 @@ function sizeLines({ size, replacing }: StatusReply): string[] {
   return [...lines, ...reasons.map((reason) => `size: ${printable(reason)}`)];
 }
 
+function autoscaleLines({ autoscale }: StatusReply): string[] {
+  if (autoscale === undefined) return [];
+  const { nodesMin, nodesMax, waitsFor, last, lastChange } = autoscale;
+  const head = `autoscaler: ${nodesMin} to ${nodesMax} nodes`;
+  return [
+    ...(waitsFor === undefined ? [] : [`${head}, ${printable(waitsFor)}`]),
+    ...(last === undefined ? [] : [`${head}, ${decisionText(last)}`]),
+    ...(lastChange === undefined || last?.kind !== "hold"
+      ? []
+      : [`autoscaler: before, ${decisionText(lastChange)}`]),
+  ];
+}
+
+function decisionText({ kind, target, agoMs, reasons }: AutoscaleDecision): string {
+  const why = printable(reasons.join("; "));
+  return `decided to ${kind} ${kind === "hold" ? "at" : "to"} ${target} ${formatDuration(agoMs)} ago: ${why}`;
+}
+
 const nodeColumns: readonly Column[] = [
   { title: "NODE", align: "right" },
   { title: "ADDRESS" },
@@ -94,7 +113,7 @@ function nodeCells(node: NodeStatus): string[] {
     String(node.weight),
     formatBytes(node.usedBytes),
     formatBytes(node.limitBytes),
-    node.limitBytes === 0 ? "-" : percent(node.usedBytes / node.limitBytes),
+    node.limitBytes === 0 ? "-" : percent(node.claimedBytes / node.limitBytes),
     percent(node.eventLoopUtilization),
     String(node.rows),
     String(node.objectsLeft),

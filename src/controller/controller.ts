@@ -1,9 +1,13 @@
 /** A controller: state, clockwork, HTTP and provisioner put together. */
 import { MayflyError } from "../errors.ts";
+import { type Admission, createAdmission } from "./admission.ts";
+import { type DecisionFile, openDecisionFile } from "./autoscale/decision-file.ts";
+import { type Autoscaler, createAutoscaler } from "./execute-autoscale.ts";
 import { createScaler, type Scaler } from "./execute-scale.ts";
 import { type Fleet, openFleet } from "./fleet.ts";
 import { type FleetState, livingNodes } from "./fleet-state.ts";
 import { createHttpApp } from "./http-app.ts";
+import { createNodeSupply, type NodeSupply } from "./node-supply.ts";
 import { type ControllerOptions, type ControllerSettings, resolveOptions } from "./options.ts";
 import { observeEnds } from "./provisioners/observe-ends.ts";
 import type { ProvisionedNode, Provisioner } from "./provisioners/provisioner.ts";
@@ -26,6 +30,12 @@ export interface Controller {
    * @throws MayflyError PORT_IN_USE; DAMAGED or UNAVAILABLE when the state cannot be read or written.
    */
   listen(): Promise<string>;
+  /**
+   * Starts nodes like those that it starts by itself, and waits until all serve. Their ends are noticed at once.
+   *
+   * @throws MayflyError NODE_UNREACHABLE when one does not start, INVALID_ARGUMENT when nodes are started by hand
+   */
+  startNodes(count: number): Promise<readonly ProvisionedNode[]>;
   /** Stops the provisioner's nodes, then serving. What was stored stays. To close twice does nothing. */
   close(): Promise<void>;
 }
@@ -35,7 +45,11 @@ interface Running {
   readonly url: string;
   readonly store: StateStore;
   readonly watch: FleetWatch;
+  readonly supply: NodeSupply;
   readonly scaler: Scaler;
+  readonly autoscaler: Autoscaler | undefined;
+  readonly admission: Admission;
+  readonly decisions: DecisionFile | undefined;
 }
 
 /**
@@ -49,10 +63,20 @@ export function createController(
   startsNodes: Provisioner = createStaticProvisioner(),
 ): Controller {
   const settings = resolveOptions(options);
+  if (settings.autoscale !== undefined && !startsNodes.startsNodes) {
+    throw new MayflyError(
+      "INVALID_ARGUMENT",
+      "the autoscaler needs a provisioner that starts nodes; leave autoscale out, or give one",
+    );
+  }
   let fleet: Fleet | undefined;
   let running: Running | undefined;
   const mustRun = (): Running => {
     if (running === undefined) throw new RangeError("the controller is not listening");
+    return running;
+  };
+  const inCharge = (): Running => {
+    if (running === undefined) throw starting();
     return running;
   };
   const context: RouteContext = {
@@ -61,12 +85,35 @@ export function createController(
       return fleet;
     },
     get scaler() {
-      if (running === undefined) throw starting();
-      return running.scaler;
+      return inCharge().scaler;
+    },
+    get admission() {
+      return inCharge().admission;
+    },
+    get autoscaler() {
+      return inCharge().autoscaler;
     },
     url: () => settings.advertiseUrl ?? mustRun().url,
   };
   const provisioner = observeEnds(startsNodes, (node) => void probeEnded(node));
+
+  async function takeOver(of: Fleet, app: App, url: string, store: StateStore): Promise<Running> {
+    const { autoscale, decisionLog, log } = settings;
+    const isLogged = autoscale !== undefined && decisionLog !== undefined;
+    const decisions = isLogged
+      ? await openDecisionFile({ path: decisionLog, policy: autoscale, log })
+      : undefined;
+    const supply = createNodeSupply(of, provisioner, url);
+    const scaler = createScaler(of, supply, url);
+    const autoscaler =
+      autoscale && createAutoscaler(of, supply, autoscale, (record) => decisions?.append(record));
+    const admission = createAdmission(of, supply, autoscaler);
+    const watch = watchFleet(of, () => {
+      scaler.look();
+      autoscaler?.look();
+    });
+    return { ...{ app, url, store, watch, supply, scaler, autoscaler, admission, decisions } };
+  }
 
   /** Several machines may have a process of that number: what listens there tells. */
   async function probeEnded({ pid }: ProvisionedNode): Promise<void> {
@@ -93,23 +140,27 @@ export function createController(
       try {
         const store = options.store ?? (await openStore(options.stateDir));
         fleet = await openFleet(settings, store);
-        const scaler = createScaler(fleet, provisioner, url);
-        running = { app, url, store, scaler, watch: watchFleet(fleet, () => scaler.look()) };
+        running = await takeOver(fleet, app, url, store);
       } catch (thrown) {
         await app.close();
         throw thrown;
       }
       return url;
     },
+    async startNodes(count) {
+      const { supply } = mustRun();
+      return await Promise.all(Array.from({ length: count }, () => supply.startOne()));
+    },
     async close() {
       // Those that end now are not to be replaced.
-      running?.scaler.stop();
+      running?.supply.stop();
       await provisioner.stopAll();
       const closing = running;
       running = undefined;
       closing?.watch.stop();
       fleet?.news.close();
       await closing?.app.close();
+      await closing?.decisions?.close();
       fleet = undefined;
       if (options.store === undefined) await closing?.store.close();
     },

@@ -1,9 +1,9 @@
 /** Nodes are emptied, so that they can go without a loss. */
 import { MayflyError } from "../errors.ts";
 import type { NodeProgress } from "../wire/control-api.ts";
-import { roomOf } from "./execute-scale.ts";
 import type { Fleet } from "./fleet.ts";
 import { activeNodes, cancelDrain, drainNode } from "./fleet-state.ts";
+import { roomOf } from "./node-supply.ts";
 import { requireNode } from "./nodes.ts";
 import { drainObstacle } from "./plan-drain.ts";
 import { countRowsOf, etaMs, leftByNode, sumRelocations } from "./relocation-progress.ts";

@@ -1,98 +1,69 @@
-/** Acts on plan-size.ts: starts nodes through the provisioner and drains those that are too many. */
+/** Acts on plan-size.ts: gives the fleet the size that somebody asked for, and replaces nodes one after the other. */
 import { MayflyError } from "../errors.ts";
 import type { RestartProgress, ScaleProgress } from "../wire/control-api.ts";
 import type { Fleet } from "./fleet.ts";
-import { activeNodes, drainNode, type FleetState } from "./fleet-state.ts";
-import { drainObstacle, type Room } from "./plan-drain.ts";
+import { activeNodes, type FleetState } from "./fleet-state.ts";
+import { type NodeSupply, roomOf } from "./node-supply.ts";
 import { planSize, type SizeInventory, sizeWanted } from "./plan-size.ts";
-import type { Provisioner } from "./provisioners/provisioner.ts";
 import { isSettled, rowsMoving } from "./relocation-progress.ts";
 
 export interface Scaler {
   /** Looks what is to be done and begins it; called by the controller's clockwork. */
   look(): void;
-  /** Sets the size; nodes start and go from now on. @throws MayflyError INVALID_ARGUMENT when nobody starts nodes */
+  /**
+   * Sets the size; nodes start and go from now on. With an autoscaler the size is pinned until it is set to 0.
+   *
+   * @throws MayflyError INVALID_ARGUMENT when nobody starts nodes, or for a size that cannot be
+   */
   scaleTo(nodes: number): Promise<ScaleProgress>;
   scaleProgress(): ScaleProgress;
   /** Begins to replace all nodes of now; one that is under way goes on with the nodes of now. */
   restart(): Promise<RestartProgress>;
   restartProgress(): RestartProgress;
-  /** Starts and drains no more. */
-  stop(): void;
 }
 
-const retryMsMin = 1000;
-const retryMsMax = 30_000;
-
 /** @param url where nodes reach this controller */
-export function createScaler(fleet: Fleet, provisioner: Provisioner, url: string): Scaler {
-  const { clock, log, nodeMemoryBytes } = fleet.settings;
-  const { startsNodes } = provisioner;
-  let starting = 0;
-  let failures = 0;
-  let failure = "";
-  let retryAtMs = Number.NEGATIVE_INFINITY;
-  let draining = false;
-  let stopped = false;
-
-  /** Of a node that is started now: like the newest, when nobody has said. */
-  function memoryBytes(): number {
-    const limits = activeNodes(fleet.state).map(({ id }) => limitOf(fleet, id));
-    return nodeMemoryBytes ?? limits.findLast((bytes) => bytes > 0) ?? 0;
-  }
+export function createScaler(fleet: Fleet, supply: NodeSupply, url: string): Scaler {
+  const { log, autoscale } = fleet.settings;
 
   function inventory(): SizeInventory {
-    const waitMs = retryAtMs - clock.now();
-    const size = memoryBytes();
-    const unknown =
-      size === 0 ? "nobody has said how large nodes are, and there is none to compare with" : undefined;
-    const again = `a node did not start: ${failure}; the next attempt is in ${Math.ceil(waitMs / 1000)} s`;
+    const size = supply.memoryBytes();
     return {
       ...roomOf(fleet),
-      ...{ canStart: startsNodes, starting, isSettled: isSettled(fleet) },
-      startFault: waitMs > 0 ? again : unknown,
+      ...{ canStart: supply.canStart, starting: supply.starting.length, isSettled: isSettled(fleet) },
+      startFault: supply.startFault,
       startCommand: `mayfly node --controller ${url}${size === 0 ? "" : ` --memory ${size}`}`,
     };
   }
 
-  async function startOne(): Promise<void> {
-    starting++;
-    try {
-      const node = await provisioner.start({ controllerUrl: url, memoryBytes: memoryBytes() });
-      failures = 0;
-      log(`${node.name} was started as a node`);
-    } catch (thrown) {
-      failure = MayflyError.from(thrown).message;
-      retryAtMs = clock.now() + Math.min(retryMsMax, retryMsMin * 2 ** failures++);
-      if (!stopped) log(`a node did not start: ${failure}`);
-    } finally {
-      starting--;
-      fleet.alarm.ring(0);
+  function checkSize(nodes: number): void {
+    if (nodes === 0 && autoscale === undefined) {
+      throw new MayflyError(
+        "INVALID_ARGUMENT",
+        "this controller has no autoscaler that could decide the size; name one (mayfly scale NODES), or start it with " +
+          "mayfly controller --autoscale MIN..MAX",
+      );
     }
-  }
-
-  async function drain(ids: readonly number[]): Promise<void> {
-    draining = true;
-    try {
-      await fleet.change((state) => {
-        // Decided again in turn: a job may have begun.
-        const gone = new Set(ids);
-        if (drainObstacle(state, gone, roomOf(fleet)) !== undefined) return state;
-        const going = activeNodes(state).filter((node) => gone.has(node.id));
-        return going.reduce((at, node) => drainNode(at, node.id, 0), state);
-      });
-      log(`nodes ${ids.join(", ")} are drained: they are too many, or to be replaced`);
-    } catch (thrown) {
-      log(`nodes ${ids.join(", ")} cannot be drained now: ${MayflyError.from(thrown).message}`);
-    } finally {
-      draining = false;
+    if (autoscale !== undefined && nodes > autoscale.nodesMax) {
+      throw new MayflyError(
+        "INVALID_ARGUMENT",
+        `${nodes} nodes are more than the ${autoscale.nodesMax} that this controller may start (--autoscale)`,
+      );
     }
+    const { length } = activeNodes(fleet.state);
+    if (supply.canStart || nodes <= length) return;
+    throw new MayflyError(
+      "INVALID_ARGUMENT",
+      `this controller does not start nodes itself, and ${length} of ${nodes} are active; start each of the others ` +
+        `by hand: ${inventory().startCommand}`,
+    );
   }
 
   function scaleProgress(): ScaleProgress {
     const { state } = fleet;
     const { reasons, blocked } = planSize(state, inventory());
     const [active, moving] = [activeNodes(state).length, rowsMoving(state)];
+    const starting = supply.starting.length;
     const counts = { desired: state.desired, active, starting, draining: state.drains.length };
     const isQuiet = starting === 0 && state.drains.length === 0 && moving === 0;
     const done = isQuiet && (state.desired === 0 || state.desired === active);
@@ -109,6 +80,7 @@ export function createScaler(fleet: Fleet, provisioner: Provisioner, url: string
     const { state } = fleet;
     const { left, total } = state.replacing;
     const draining = state.drains.map((drain) => drain.node);
+    const starting = supply.starting.length;
     const done = left.length === 0 && starting === 0 && rowsMoving(state) === 0;
     const { reasons } = planSize(state, inventory());
     return {
@@ -123,22 +95,15 @@ export function createScaler(fleet: Fleet, provisioner: Provisioner, url: string
 
   return {
     look() {
-      if (stopped || fleet.ledger.fencedBy !== undefined || sizeWanted(fleet.state) === 0) return;
+      if (fleet.ledger.fencedBy !== undefined || sizeWanted(fleet.state) === 0) return;
       const { starts, drains } = planSize(fleet.state, inventory());
-      for (let i = 0; i < starts; i++) void startOne();
-      if (drains.length > 0 && !draining) void drain(drains);
+      supply.start(starts);
+      if (drains.length > 0 && !supply.isDraining) void supply.drain(drains);
     },
     async scaleTo(nodes) {
-      const { length } = activeNodes(fleet.state);
-      if (!startsNodes && nodes > length) {
-        throw new MayflyError(
-          "INVALID_ARGUMENT",
-          `this controller does not start nodes itself, and ${length} of ${nodes} are active; start each of the others ` +
-            `by hand: ${inventory().startCommand}`,
-        );
-      }
+      checkSize(nodes);
       await fleet.change((state) => (state.desired === nodes ? state : { ...state, desired: nodes }));
-      log(`the fleet should have ${nodes} nodes`);
+      log(nodes === 0 ? "the autoscaler decides the size" : `the fleet should have ${nodes} nodes`);
       fleet.alarm.ring(0);
       return scaleProgress();
     },
@@ -153,25 +118,10 @@ export function createScaler(fleet: Fleet, provisioner: Provisioner, url: string
       return restartProgress();
     },
     restartProgress,
-    stop() {
-      stopped = true;
-    },
   };
 }
 
 /** A restart that is asked for while another is between two nodes must not grow the fleet. */
 function sizeAfter({ replacing }: FleetState, active: number): number {
   return replacing.left.length > 0 ? replacing.size : active;
-}
-
-/** What nodes hold and can hold, by their last heartbeats. */
-export function roomOf(fleet: Fleet): Room {
-  return {
-    usedBytes: (node) => fleet.vitals.node(node)?.report.usedBytes ?? 0,
-    limitBytes: (node) => limitOf(fleet, node),
-  };
-}
-
-function limitOf(fleet: Fleet, node: number): number {
-  return fleet.vitals.node(node)?.report.limitBytes ?? 0;
 }

@@ -2,12 +2,13 @@
 import { formatEpoch } from "../placement/epoch.ts";
 import type { NodeStatus, StatusReply } from "../wire/control-api.ts";
 import { countRows, jobInfo, survivals } from "./describe-fleet.ts";
+import type { Autoscaler } from "./execute-autoscale.ts";
 import type { Scaler } from "./execute-scale.ts";
 import type { Fleet } from "./fleet.ts";
 import { livingNodes } from "./fleet-state.ts";
 import { countRowsOf, etaMs, leftByNode, rowsMoving, sumRelocations } from "./relocation-progress.ts";
 
-export function fleetStatus(fleet: Fleet, scaler: Scaler): StatusReply {
+export function fleetStatus(fleet: Fleet, scaler: Scaler, autoscaler: Autoscaler | undefined): StatusReply {
   const { state, vitals, settings } = fleet;
   const nowMs = settings.clock.now();
   const left = leftByNode(fleet);
@@ -19,6 +20,7 @@ export function fleetStatus(fleet: Fleet, scaler: Scaler): StatusReply {
     const load = {
       limitBytes,
       usedBytes,
+      claimedBytes: vitals.claimedBytesOf(id),
       heartbeatAgeMs,
       eventLoopUtilization: Math.min(1, eventLoopUtilization),
     };
@@ -44,6 +46,7 @@ export function fleetStatus(fleet: Fleet, scaler: Scaler): StatusReply {
     },
     relocation: { ...relocation, ...(eta !== undefined && { etaMs: eta }) },
     size: scaler.scaleProgress(),
+    ...(autoscaler !== undefined && { autoscale: autoscaler.status() }),
     replacing: state.replacing.left.length,
     survives: survivals(state, settings.nodesInitial, relocation),
   };

@@ -1,9 +1,11 @@
 /** Jobs begin, are kept alive and end; and what a function needs to use one. */
 import { signToken, verifyToken } from "../auth/token.ts";
+import { sleep } from "../clock.ts";
 import { MayflyError } from "../errors.ts";
 import { encodeTicket } from "../placement/ticket.ts";
 import type { Address } from "../placement/types.ts";
 import type { CreateJobReply, CreateJobRequest, JobInfo } from "../wire/control-api.ts";
+import type { Admission } from "./admission.ts";
 import { jobInfo } from "./describe-fleet.ts";
 import type { Fleet } from "./fleet.ts";
 import { activeNodes, addJob, type EndedJob, endJobs, type Job, leaseJob } from "./fleet-state.ts";
@@ -12,32 +14,56 @@ import { notSettled } from "./settlement.ts";
 
 /** Enough that one of them answers; the rest of the fleet is in the map. */
 const seedsMax = 3;
+/** So long a job whose code is wider than the fleet waits for the nodes that are started for it; callers give up at 10 s. */
+const codeWaitMsMax = 5000;
+const codeWaitStepMs = 50;
 
 /**
  * Begins a job as soon as all nodes have the rows of now.
  *
  * @param url what the ticket names as the controller
- * @throws MayflyError what `planJob` throws; UNAVAILABLE when nodes do not catch up.
+ * @throws MayflyError what `planJob` and `Admission.admit` throw; UNAVAILABLE when nodes do not catch up.
  */
 export async function createJob(
   fleet: Fleet,
   request: CreateJobRequest,
   url: string,
+  admission: Admission,
 ): Promise<CreateJobReply> {
   const { nodesInitial, clock, deadAfterMs, heartbeatMs, log } = fleet.settings;
-  planJob(fleet.state, request, nodesInitial, 0);
+  planJob(fleet.state, request, nodesInitial, 0, admission.nodesMost(fleet.state));
   // A node that stays behind so long is dead by then.
   await fleet.settlement.wait(deadAfterMs + 2 * heartbeatMs);
+  let readyInMs = 0;
   const after = await fleet.change((state) => {
     const behind = fleet.settlement.behind(state);
     if (behind.length > 0) throw notSettled(behind, state);
-    return addJob(state, planJob(state, request, nodesInitial, Math.trunc(clock.wallMs())));
+    const wallMs = Math.trunc(clock.wallMs());
+    const planned = planJob(state, request, nodesInitial, wallMs, admission.nodesMost(state));
+    readyInMs = admission.admit(state, planned.hints, planned.code);
+    return addJob(state, planned);
   });
   const job = after.jobs.at(-1)!;
   fleet.vitals.renew(job.number, clock.now());
   log(`job ${job.number} ${JSON.stringify(job.name)} began`);
+  const beganAtMs = clock.now();
+  if (readyInMs > 0) {
+    admission.grow();
+    await untilCodeFits(fleet, job);
+  }
   const { ticket, token } = createTicket(fleet, job, url, request.tokenTtlMs);
-  return { job: jobInfo(job, fleet.vitals, clock.now()), ticket, token };
+  const leftMs = Math.max(0, Math.ceil(readyInMs - (clock.now() - beganAtMs)));
+  return { job: jobInfo(job, fleet.vitals, clock.now()), ticket, token, readyInMs: leftMs };
+}
+
+/** Before that it could not write a single object. */
+async function untilCodeFits(fleet: Fleet, { number, code }: Job): Promise<void> {
+  const { clock } = fleet.settings;
+  const untilMs = clock.now() + codeWaitMsMax;
+  const isAlive = (): boolean => fleet.state.jobs.some((job) => job.number === number);
+  while (activeNodes(fleet.state).length < code.d + code.p && clock.now() < untilMs && isAlive()) {
+    await sleep(clock, codeWaitStepMs);
+  }
 }
 
 /** Those alive and the last that ended, in ascending order of number. */

@@ -1,11 +1,11 @@
 /** The controller as a process: what `mayfly controller` runs. */
 import { MayflyError } from "../errors.ts";
-import { type Controller, createController } from "./controller.ts";
+import { createController } from "./controller.ts";
 import type { ControllerOptions } from "./options.ts";
-import { createProcessProvisioner } from "./provisioners/process.ts";
+import { createProcessProvisioner, processPace } from "./provisioners/process.ts";
 
 export interface RunControllerOptions extends ControllerOptions {
-  /** Nodes to start as child processes, each of `nodeMemoryBytes`; none by default. */
+  /** Nodes to start as child processes, each of `nodeMemoryBytes`; none by default, `nodesMin` with an autoscaler. */
   readonly nodes?: number;
   /** The CLI's main file, which those children run; the one of this process by default. */
   readonly mainPath?: string;
@@ -18,7 +18,9 @@ export interface RunControllerOptions extends ControllerOptions {
  * @throws MayflyError what `Controller.listen` throws, or NODE_UNREACHABLE when a node does not start.
  */
 export async function runController(options: RunControllerOptions = {}): Promise<void> {
-  const { nodes = 0, nodeMemoryBytes, mainPath = process.argv[1] ?? "" } = options;
+  const { nodeMemoryBytes, mainPath = process.argv[1] ?? "" } = options;
+  const autoscale = options.autoscale && { ...processPace, ...options.autoscale };
+  const { nodes = autoscale?.nodesMin ?? 0 } = options;
   if (nodes > 0 && nodeMemoryBytes === undefined) {
     throw new MayflyError(
       "INVALID_ARGUMENT",
@@ -30,29 +32,20 @@ export async function runController(options: RunControllerOptions = {}): Promise
       nodesInitial: Math.max(1, nodes),
       log: (line) => process.stderr.write(`${new Date().toISOString()} ${line}\n`),
       ...options,
+      ...(autoscale !== undefined && { autoscale }),
     },
     nodeMemoryBytes === undefined ? undefined : createProcessProvisioner({ mainPath }),
   );
   const stopped = untilSignal();
   try {
     const url = await controller.listen();
-    const started = startNodes(controller, url, nodes, nodeMemoryBytes ?? 0);
+    const started = controller.startNodes(nodes);
     const ready = await Promise.race([started.then(() => true), stopped.then(() => false)]);
     if (ready) process.stdout.write(`${JSON.stringify({ ready: { url, nodes } })}\n`);
     await stopped;
   } finally {
     await controller.close();
   }
-}
-
-async function startNodes(
-  controller: Controller,
-  controllerUrl: string,
-  count: number,
-  memoryBytes: number,
-): Promise<void> {
-  const start = () => controller.provisioner.start({ controllerUrl, memoryBytes });
-  await Promise.all(Array.from({ length: count }, start));
 }
 
 function untilSignal(): Promise<void> {

@@ -140,11 +140,11 @@ const gatherMs = 20;
 
 function hearReports(fleet: Fleet, id: number, request: HeartbeatRequest, nowMs: number): void {
   const { alarm, reach, rowFacts, state } = fleet;
-  const { ready, unfit, unreachable } = request;
+  const { ready, unfit, unreachable, suspects = [] } = request;
   if (rowFacts.hear(state.map, id, { ready: [], unfit })) alarm.ring(0);
   const isAwaited = state.drains.length > 0 || state.jobs.some((job) => job.nodesLost > 0);
   if (rowFacts.hear(state.map, id, { ready, unfit: [] }) || isAwaited) goOn(fleet);
-  for (const suspect of reach.hear(id, unreachable, nowMs)) {
+  for (const suspect of [...reach.hear(id, unreachable, nowMs), ...suspects]) {
     fleet.suspects.add(suspect);
     alarm.ring(0);
   }

@@ -1,9 +1,11 @@
 /** What a controller can be told, with defaults and limits. */
+import { join } from "node:path";
 import { type Clock, type Rng, systemClock, systemRng } from "../clock.ts";
 import { MayflyError } from "../errors.ts";
 import { groupCount } from "../placement/groups.ts";
 import { rowNodesMax } from "../placement/map-codec.ts";
 import type { ZonePolicy } from "../placement/row-table.ts";
+import { type ScalePolicy, scalePolicy } from "./autoscale/scale-policy.ts";
 import { createProbe, type Probe } from "./probe.ts";
 import type { StateStore } from "./state-store/state-store.ts";
 
@@ -19,7 +21,7 @@ export interface ControllerOptions {
   /** Directory of the journal. Without it (and without `store`) the fleet is forgotten when the process ends. */
   readonly stateDir?: string;
   readonly store?: StateStore;
-  /** Rows are first laid when so many nodes have registered; 1 by default. */
+  /** Rows are first laid when so many nodes have registered; 1 by default, `nodesMin` with an autoscaler. */
   readonly nodesInitial?: number;
   /** Backups of each row, 0 .. 15; 2 by default. */
   readonly backups?: number;
@@ -39,6 +41,13 @@ export interface ControllerOptions {
   readonly rowCount?: number;
   /** Memory of a node that the controller starts by itself; as much as the newest has by default. */
   readonly nodeMemoryBytes?: number;
+  /**
+   * The autoscaler decides how many nodes there are, by the default policy with these numbers; people do by default. It takes a
+   * provisioner that starts nodes, and `nodeMemoryBytes`.
+   */
+  readonly autoscale?: Partial<ScalePolicy>;
+  /** File for the autoscaler's decisions; `decisions.jsonl` in `stateDir` by default, and none without that. */
+  readonly decisionLog?: string;
   /** Tells whether a process listens at an address; connects to it by default. */
   readonly probe?: Probe;
   /** Life of a ticket's token unless asked otherwise; 24 hours by default. */
@@ -62,6 +71,8 @@ export interface ControllerSettings {
   readonly joiningRowsMax: number;
   readonly rowCount: number;
   readonly nodeMemoryBytes: number | undefined;
+  readonly autoscale: ScalePolicy | undefined;
+  readonly decisionLog: string | undefined;
   readonly probe: Probe;
   readonly tokenTtlMs: number;
   readonly clock: Clock;
@@ -76,11 +87,12 @@ export function resolveOptions(options: ControllerOptions): ControllerSettings {
   const heartbeatMs = options.heartbeatMs ?? 500;
   const deadAfterMs = options.deadAfterMs ?? Math.max(2000, 2 * heartbeatMs);
   const clock = options.clock ?? systemClock;
+  const autoscale = autoscalePolicy(options);
   const settings: ControllerSettings = {
     host: options.host ?? "127.0.0.1",
     port: options.port ?? controllerPortDefault,
     advertiseUrl: options.advertiseUrl,
-    nodesInitial: options.nodesInitial ?? 1,
+    nodesInitial: options.nodesInitial ?? autoscale?.nodesMin ?? 1,
     backups: options.backups ?? 2,
     zonePolicy: options.zonePolicy ?? "pack",
     heartbeatMs,
@@ -88,7 +100,9 @@ export function resolveOptions(options: ControllerOptions): ControllerSettings {
     lostAfterMs: options.lostAfterMs ?? 10 * deadAfterMs,
     joiningRowsMax: options.joiningRowsMax ?? 128,
     rowCount: options.rowCount ?? groupCount,
-    nodeMemoryBytes: options.nodeMemoryBytes,
+    nodeMemoryBytes: autoscale?.nodeMemoryBytes ?? options.nodeMemoryBytes,
+    autoscale,
+    decisionLog: options.decisionLog ?? (options.stateDir && join(options.stateDir, "decisions.jsonl")),
     probe: options.probe ?? createProbe(clock),
     tokenTtlMs: options.tokenTtlMs ?? 86_400_000,
     clock,
@@ -111,6 +125,16 @@ export function resolveOptions(options: ControllerOptions): ControllerSettings {
     );
   }
   return settings;
+}
+
+function autoscalePolicy({ autoscale, nodeMemoryBytes }: ControllerOptions): ScalePolicy | undefined {
+  if (autoscale === undefined) return undefined;
+  const bytes = autoscale.nodeMemoryBytes ?? nodeMemoryBytes;
+  if (bytes !== undefined) return scalePolicy({ ...autoscale, nodeMemoryBytes: bytes });
+  throw new MayflyError(
+    "INVALID_ARGUMENT",
+    "the autoscaler starts nodes, and nobody said how large; give nodeMemoryBytes",
+  );
 }
 
 function checkRange(name: string, value: number, min: number, max: number): void {

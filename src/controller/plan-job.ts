@@ -10,6 +10,7 @@ export const graceMsDefault = 60_000;
 export const jobsMax = 10_000;
 
 /**
+ * @param nodesMost as many nodes as there can be: a wider code has no place
  * @throws MayflyError NOT_ENOUGH_NODES when the fleet is forming or too small for the code; KEY_EXISTS when a job of that
  * name is alive; QUOTA_EXCEEDED when there are too many jobs; INVALID_ARGUMENT when there is no such code.
  */
@@ -18,16 +19,17 @@ export function planJob(
   request: CreateJobRequest,
   nodesInitial: number,
   wallMs: number,
+  nodesMost = 0,
 ): Job {
   const count = activeNodes(state).length;
   if (!state.formed || count === 0) throw forming(count, nodesInitial);
   const code = request.code === undefined ? defaultCode(count) : checkCode(request.code);
   const shards = code.d + code.p;
-  if (shards > count) {
+  if (shards > Math.max(count, nodesMost)) {
     throw new MayflyError(
       "NOT_ENOUGH_NODES",
-      `code ${formatCode(code)} puts ${shards} shards on distinct nodes and ${count} are active; start ` +
-        `${shards - count} more, or ask for a code that fits, like ${formatCode(defaultCode(count))}`,
+      `code ${formatCode(code)} puts ${shards} shards on distinct nodes and ${describeNodes(count, nodesMost)}; start ` +
+        `${shards - Math.max(count, nodesMost)} more, or ask for a code that fits, like ${formatCode(defaultCode(count))}`,
     );
   }
   if (state.jobs.length >= jobsMax) {
@@ -57,6 +59,10 @@ export function planJob(
     createdAtMs: wallMs,
     nodesLost: 0,
   };
+}
+
+function describeNodes(count: number, nodesMost: number): string {
+  return nodesMost > count ? `there can be ${nodesMost}` : `${count} are active`;
 }
 
 function forming(count: number, nodesInitial: number): MayflyError {

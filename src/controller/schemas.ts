@@ -86,13 +86,16 @@ const relocationReport = Type.Object({
   byNode: Type.Array(Type.Tuple([id, number]), { maxItems: heartbeatItemsMax }),
 });
 
+const jobBytes = Type.Object({ job: id, bytes, claimedBytes: Type.Optional(bytes) });
+
 export const heartbeatRequest = Type.Object({
   epoch: Type.String({ pattern: "^\\d{1,10}\\.\\d{1,10}$" }),
   jobsVersion: number,
   limitBytes: bytes,
   usedBytes: bytes,
+  claimedBytes: Type.Optional(bytes),
   activeJobs: Type.Array(id, { maxItems: heartbeatJobsMax }),
-  jobBytes: Type.Array(Type.Object({ job: id, bytes }), { maxItems: heartbeatJobsMax }),
+  jobBytes: Type.Array(jobBytes, { maxItems: heartbeatJobsMax }),
   // Not bounded above: a clock that jumps must not cost a node its heartbeat.
   eventLoopUtilization: Type.Number({ minimum: 0 }),
   networkBytesPerSecond: Type.Number({ minimum: 0 }),
@@ -101,6 +104,7 @@ export const heartbeatRequest = Type.Object({
   unfit: Type.Array(Type.Tuple([number, number]), { maxItems: heartbeatItemsMax }),
   rowsPending: number,
   unreachable: Type.Array(id, { maxItems: heartbeatItemsMax }),
+  suspects: Type.Optional(Type.Array(id, { maxItems: heartbeatItemsMax })),
   relocation: relocationReport,
 });
 
@@ -141,6 +145,7 @@ export const createJobReply = Type.Object({
   job: jobInfoSchema,
   token: Type.String(),
   ticket: Type.String(),
+  readyInMs: number,
 });
 export const listJobsReply = Type.Object({ jobs: Type.Array(jobInfoSchema) });
 export const extendJobRequest = Type.Object({ leaseMs: Type.Optional(leaseMs) }, closed);
@@ -169,7 +174,16 @@ export const nodeProgressReply = Type.Object({
   deadlineLeftMs: Type.Optional(number),
   late: Type.Boolean(),
 });
-export const scaleRequest = Type.Object({ nodes: Type.Integer({ minimum: 1, maximum: 4096 }) }, closed);
+export const scaleRequest = Type.Object(
+  {
+    nodes: Type.Integer({
+      minimum: 0,
+      maximum: 4096,
+      description: "0 lets the autoscaler decide again, where there is one",
+    }),
+  },
+  closed,
+);
 export const scaleProgress = Type.Object({
   desired: number,
   active: number,
@@ -188,6 +202,22 @@ export const restartProgress = Type.Object({
   done: Type.Boolean(),
   reasons: Type.Array(Type.String()),
 });
+const autoscaleDecision = Type.Object({
+  kind: Type.Union([Type.Literal("grow"), Type.Literal("shrink"), Type.Literal("hold")]),
+  target: number,
+  start: number,
+  keep: Type.Array(Type.String()),
+  drain: Type.Array(Type.String()),
+  agoMs: number,
+  reasons: Type.Array(Type.String()),
+});
+const autoscaleStatus = Type.Object({
+  nodesMin: number,
+  nodesMax: number,
+  waitsFor: Type.Optional(Type.String()),
+  last: Type.Optional(autoscaleDecision),
+  lastChange: Type.Optional(autoscaleDecision),
+});
 const nodeStatus = Type.Object({
   id,
   host: Type.String(),
@@ -197,6 +227,7 @@ const nodeStatus = Type.Object({
   weight: number,
   limitBytes: bytes,
   usedBytes: bytes,
+  claimedBytes: bytes,
   heartbeatAgeMs: number,
   eventLoopUtilization: ratio,
   rows: number,
@@ -218,6 +249,7 @@ export const statusReply = Type.Object({
     ...{ lostObjects: number, bytesPerSecond: number, etaMs: Type.Optional(number) },
   }),
   size: scaleProgress,
+  autoscale: Type.Optional(autoscaleStatus),
   replacing: number,
   survives: Type.Array(Type.String()),
 });
@@ -273,6 +305,7 @@ export type SchemasMatchInterfaces = [
   Check<Same<typeof jobInfoSchema, api.JobInfo>>,
   Check<Same<typeof statusReply, api.StatusReply>>,
   Check<Same<typeof nodeStatus, api.NodeStatus>>,
+  Check<Same<typeof autoscaleStatus, api.AutoscaleStatus>>,
   Check<Same<typeof drainRequest, api.DrainRequest>>,
   Check<Same<typeof nodeProgressReply, api.NodeProgress>>,
   Check<Same<typeof scaleRequest, api.ScaleRequest>>,

@@ -9,6 +9,16 @@ import { type HeartbeatRequest, idleHeartbeat } from "../wire/control-api.ts";
 /** The last heartbeat of a node; an idle one before the first. */
 export type NodeReport = Omit<HeartbeatRequest, "epoch" | "jobsVersion">;
 
+/** Of a job, on one node or on all. */
+interface ByteCounts {
+  /** Whole segments: what quotas count. */
+  readonly bytes: number;
+  /** What cleaning cannot give back: what sizes are decided by. */
+  readonly claimedBytes: number;
+}
+
+const noBytes: ByteCounts = { bytes: 0, claimedBytes: 0 };
+
 export interface NodeVitals {
   readonly heardAtMs: number;
   /** The newest epoch that the node is known to have. */
@@ -20,7 +30,9 @@ export interface NodeVitals {
   /** Of its process, on its own machine; undefined when it registered before this controller began. */
   readonly pid: number | undefined;
   readonly report: NodeReport;
-  readonly jobBytes: ReadonlyMap<number, number>;
+  readonly jobBytes: ReadonlyMap<number, ByteCounts>;
+  /** Event-loop utilisation of the last seconds: not that of a moment, and little of the time when it started. */
+  readonly busy: number;
   /** Of relocations, between the last two heartbeats. */
   readonly movedBytesPerSecond: number;
 }
@@ -39,13 +51,13 @@ export class Vitals {
   /** By job: when its lease was last renewed. */
   readonly #renewedAtMs = new Map<number, number>();
   /** By job: the sum over all nodes. */
-  readonly #jobBytes = new Map<number, number>();
+  readonly #jobBytes = new Map<number, ByteCounts>();
 
   /** A node that registered or was found in the journal. */
   addNode(id: number, { limitBytes, pid, joinedAtMs }: Newcomer, epoch: Epoch, nowMs: number): void {
     this.#nodes.set(id, {
       ...{ heardAtMs: nowMs, epoch, reportEpoch: undefined, joinedAtMs, pid },
-      ...{ report: { ...idleHeartbeat, limitBytes }, jobBytes: new Map(), movedBytesPerSecond: 0 },
+      ...{ report: { ...idleHeartbeat, limitBytes }, jobBytes: new Map(), busy: 0, movedBytesPerSecond: 0 },
     });
   }
 
@@ -58,7 +70,7 @@ export class Vitals {
   ): void {
     for (const [id, node] of this.#nodes) {
       if (living.has(id)) continue;
-      for (const [job, bytes] of node.jobBytes) this.#addBytes(job, -bytes);
+      for (const [job, counts] of node.jobBytes) this.#addBytes(job, counts, -1);
       this.#nodes.delete(id);
     }
     for (const id of dead) if (!this.#diedAtMs.has(id)) this.#diedAtMs.set(id, nowMs);
@@ -70,11 +82,14 @@ export class Vitals {
   heard(id: number, heartbeat: HeartbeatRequest, epoch: Epoch, nowMs: number): boolean {
     const node = this.#nodes.get(id);
     if (node === undefined) throw new RangeError(`node ${id} has no vitals`);
-    for (const [job, bytes] of node.jobBytes) this.#addBytes(job, -bytes);
-    const jobBytes = new Map(heartbeat.jobBytes.map(({ job, bytes }) => [job, bytes]));
-    for (const [job, bytes] of jobBytes) this.#addBytes(job, bytes);
+    for (const [job, counts] of node.jobBytes) this.#addBytes(job, counts, -1);
+    const jobBytes = new Map(
+      heartbeat.jobBytes.map(({ job, bytes, claimedBytes = bytes }) => [job, { bytes, claimedBytes }]),
+    );
+    for (const [job, counts] of jobBytes) this.#addBytes(job, counts, 1);
     const movedBytesPerSecond = rateBetween(node, heartbeat, nowMs);
-    const news = { heardAtMs: nowMs, epoch, reportEpoch: epoch, report: heartbeat };
+    const busy = smoothed(node, heartbeat, nowMs);
+    const news = { heardAtMs: nowMs, epoch, reportEpoch: epoch, report: heartbeat, busy };
     this.#nodes.set(id, { ...node, ...news, jobBytes, movedBytesPerSecond });
     return compareEpochs(epoch, node.epoch) !== 0;
   }
@@ -111,14 +126,26 @@ export class Vitals {
     return this.#nodes.get(id)?.epoch ?? epochZero;
   }
 
-  /** How full a node is, 0 .. 1; 0 before its first heartbeat. */
+  /** How full a node is, 0 .. 1, as far as cleaning cannot help; 0 before its first heartbeat. */
   fillOf(id: number): number {
-    const { limitBytes = 0, usedBytes = 0 } = this.#nodes.get(id)?.report ?? {};
-    return limitBytes === 0 ? 0 : usedBytes / limitBytes;
+    const { limitBytes = 0 } = this.#nodes.get(id)?.report ?? {};
+    return limitBytes === 0 ? 0 : this.claimedBytesOf(id) / limitBytes;
   }
 
+  /** What a node holds as far as cleaning cannot help. */
+  claimedBytesOf(id: number): number {
+    const { usedBytes = 0, claimedBytes = usedBytes } = this.#nodes.get(id)?.report ?? {};
+    return claimedBytes;
+  }
+
+  /** What a job's quota counts, on all nodes. */
   bytesOf(job: number): number {
-    return this.#jobBytes.get(job) ?? 0;
+    return this.#jobBytes.get(job)?.bytes ?? 0;
+  }
+
+  /** What a job has on all nodes, as far as cleaning cannot help. */
+  claimedBytesOfJob(job: number): number {
+    return this.#jobBytes.get(job)?.claimedBytes ?? 0;
   }
 
   renew(job: number, nowMs: number): void {
@@ -138,15 +165,28 @@ export class Vitals {
     for (const [job, renewedAtMs] of this.#renewedAtMs) this.#renewedAtMs.set(job, renewedAtMs + lostMs);
   }
 
-  #addBytes(job: number, bytes: number): void {
-    const sum = (this.#jobBytes.get(job) ?? 0) + bytes;
-    if (sum > 0) this.#jobBytes.set(job, sum);
+  #addBytes(job: number, { bytes, claimedBytes }: ByteCounts, sign: 1 | -1): void {
+    const before = this.#jobBytes.get(job) ?? noBytes;
+    const sum = {
+      bytes: before.bytes + sign * bytes,
+      claimedBytes: before.claimedBytes + sign * claimedBytes,
+    };
+    if (sum.bytes > 0 || sum.claimedBytes > 0) this.#jobBytes.set(job, sum);
     else this.#jobBytes.delete(job);
   }
 }
 
 /** Heartbeats that follow each other at once would show the rate of a moment: those keep the rate before. */
 const rateWindowMsMin = 100;
+
+const busyMs = 3000;
+
+function smoothed(before: NodeVitals, { eventLoopUtilization }: HeartbeatRequest, nowMs: number): number {
+  // More than all of its time is what a clock that jumped reports.
+  const now = Math.min(1, eventLoopUtilization);
+  const share = 1 - Math.exp(-Math.max(0, nowMs - before.heardAtMs) / busyMs);
+  return before.busy + share * (now - before.busy);
+}
 
 function rateBetween(before: NodeVitals, { relocation }: HeartbeatRequest, nowMs: number): number {
   const elapsedMs = nowMs - before.heardAtMs;

@@ -35,11 +35,13 @@ export function watchFleet(fleet: Fleet, also: () => void = () => {}): FleetWatc
     if (reports.length === 0) return [];
     while (cutAtMs.length > 0 && nowMs - cutAtMs[0]! >= lostAfterMs) cutAtMs.shift();
     const buried = new Set(lapsed.flatMap((action) => (action.kind === "bury" ? action.node : [])));
+    // They are alive, and their shards are as good as lost: no more of them than every job survives.
+    const spare = state.jobs.map(({ code, nodesLost }) => code.p - nodesLost - buried.size);
     const cut = planCuts({
       living: living.filter((id) => !buried.has(id)),
       reports,
       rows: state.map.rows,
-      buriedMax: backups - cutAtMs.length,
+      buriedMax: Math.min(backups - cutAtMs.length, ...spare),
     });
     for (const _ of cut) cutAtMs.push(nowMs);
     const why = "most of the others cannot reach it, or it cannot reach most of them";

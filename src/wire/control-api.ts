@@ -33,15 +33,18 @@ export interface HeartbeatRequest {
   readonly epoch: string;
   readonly jobsVersion: number;
   readonly limitBytes: number;
+  /** Taken from the limit, whole segments with their holes. */
   readonly usedBytes: number;
+  /** How full the node is as far as cleaning cannot help: `limitBytes` when no more live bytes would fit; `usedBytes` when absent. */
+  readonly claimedBytes?: number;
   /** Jobs that had an authenticated operation since the last heartbeat: their leases are renewed. */
   readonly activeJobs: readonly number[];
-  readonly jobBytes: readonly { readonly job: number; readonly bytes: number }[];
+  readonly jobBytes: readonly JobBytes[];
   /** 0 .. 1 since the last heartbeat. */
   readonly eventLoopUtilization: number;
-  /** Received and sent, since the last heartbeat. */
+  /** Received and sent on connections that others opened, of late. */
   readonly networkBytesPerSecond: number;
-  /** Writes that were sent away for want of memory since the last heartbeat. */
+  /** Connections on which something was answered BUSY, for want of memory or because too much was under way, of late. */
   readonly waitingWriters: number;
   /** `[group, generation, node]`: of the row that this node leads in that generation, the joining node has everything, and nothing is acknowledged without it any more. */
   readonly ready: readonly (readonly [number, number, number])[];
@@ -49,9 +52,20 @@ export interface HeartbeatRequest {
   readonly unfit: readonly (readonly [number, number])[];
   /** Rows that this node leads by its map and that do not serve yet. */
   readonly rowsPending: number;
-  /** Nodes that this one, or a client that told it so, cannot reach. */
+  /** Nodes that this one cannot reach. */
   readonly unreachable: readonly number[];
+  /** Nodes that a client could not reach: no reason to give one up, but to find out whether it has ended. */
+  readonly suspects?: readonly number[];
   readonly relocation: RelocationReport;
+}
+
+/** What one job has on a node. */
+export interface JobBytes {
+  readonly job: number;
+  /** Whole segments and index entries: what its quota counts. */
+  readonly bytes: number;
+  /** Its part of the node's `claimedBytes`; `bytes` when it is absent. */
+  readonly claimedBytes?: number;
 }
 
 /** The heartbeat of a node that has nothing and does nothing, but for who it is and what it knows. */
@@ -140,6 +154,8 @@ export interface CreateJobReply {
   readonly token: string;
   /** Text form of the ticket, for MAYFLY_TICKET. */
   readonly ticket: string;
+  /** When there will be room for what the hints name; 0 when there is. */
+  readonly readyInMs: number;
 }
 
 export interface JobInfo {
@@ -178,6 +194,8 @@ export interface StatusReply {
   /** What is on dead and draining nodes and still has to be made anew or moved. */
   readonly relocation: RelocationStatus;
   readonly size: ScaleProgress;
+  /** Absent when nobody decides the size of the fleet but people. */
+  readonly autoscale?: AutoscaleStatus;
   /** Nodes that still have to be replaced. */
   readonly replacing: number;
   /** One line for each job and for the cells: which losses are survived now. */
@@ -193,12 +211,38 @@ export interface NodeStatus {
   readonly weight: number;
   readonly limitBytes: number;
   readonly usedBytes: number;
+  /** How full it is as far as cleaning cannot help: less than `usedBytes` where there are holes. */
+  readonly claimedBytes: number;
   readonly heartbeatAgeMs: number;
   readonly eventLoopUtilization: number;
   /** That name it. */
   readonly rows: number;
   /** Objects with shards there that have to be moved away or made anew. */
   readonly objectsLeft: number;
+}
+
+export interface AutoscaleStatus {
+  readonly nodesMin: number;
+  readonly nodesMax: number;
+  /** Why it decides nothing, or why what it decided is not carried out, just now. */
+  readonly waitsFor?: string;
+  readonly last?: AutoscaleDecision;
+  /** The last that was no decision to hold; may be `last`. */
+  readonly lastChange?: AutoscaleDecision;
+}
+
+export interface AutoscaleDecision {
+  readonly kind: "grow" | "shrink" | "hold";
+  /** Active and starting nodes once it is carried out. */
+  readonly target: number;
+  /** Nodes that were started. */
+  readonly start: number;
+  /** Nodes that went on, and that went, draining. */
+  readonly keep: readonly string[];
+  readonly drain: readonly string[];
+  readonly agoMs: number;
+  /** Facts first; the last one is what decided. */
+  readonly reasons: readonly string[];
 }
 
 /** Sums of `RelocationReport` over all nodes. */
@@ -237,13 +281,13 @@ export interface NodeProgress {
 
 /** POST /v1/scale */
 export interface ScaleRequest {
-  /** Active nodes that the fleet should have. */
+  /** Active nodes that the fleet should have; 0 where the autoscaler is to decide it again. */
   readonly nodes: number;
 }
 
 /** GET /v1/scale */
 export interface ScaleProgress {
-  /** 0 when nobody has said. */
+  /** 0 when nobody has said, and the autoscaler decides where there is one. */
   readonly desired: number;
   readonly active: number;
   readonly starting: number;

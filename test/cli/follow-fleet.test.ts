@@ -76,6 +76,13 @@ test("scale ends with an error when the fleet cannot get its size by itself", as
   );
 });
 
+test("scale auto gives the size back to the autoscaler, and waits for nothing", async () => {
+  const { asked, run } = await controllerThatSays(scale(5, { desired: 0, done: false, draining: 1 }));
+  const { code, stderr } = await run("scale", "auto");
+  expect([code, stderr]).toEqual([0, "The autoscaler decides how many nodes there are, now 5.\n"]);
+  expect(asked).toEqual(['POST /v1/scale {"nodes":0}']);
+});
+
 test("with --json there is one line: how it ended", async () => {
   const { run } = await controllerThatSays(scale(4), scale(5));
   const { code, stdout, stderr } = await run("scale", "5", "--json");

@@ -7,7 +7,14 @@ const quiet: StatusReply = {
   nodes: [
     {
       ...{ id: 3, host: "10.0.0.1", port: 7401, zone: "", state: "draining", weight: 0, limitBytes: 4096 },
-      ...{ usedBytes: 1024, heartbeatAgeMs: 200, eventLoopUtilization: 0.5, rows: 17, objectsLeft: 4 },
+      ...{
+        usedBytes: 1024,
+        claimedBytes: 1000,
+        heartbeatAgeMs: 200,
+        eventLoopUtilization: 0.5,
+        rows: 17,
+        objectsLeft: 4,
+      },
     },
   ],
   rows: { total: 1024, full: 1024, degraded: 0, withoutPrimary: 0, joining: 0, moving: 0, pending: 0 },
@@ -42,7 +49,7 @@ test("a quiet fleet has little to say", () => {
     "serving at http://c, epoch 1.7, 2 backups",
     "",
     "NODE  ADDRESS        ZONE  STATE     WEIGHT   USED  LIMIT  FULL  BUSY  ROWS  TO MOVE      HEARD",
-    "   3  10.0.0.1:7401  -     draining       0  1 KiB  4 KiB   25%   50%    17        4  200ms ago",
+    "   3  10.0.0.1:7401  -     draining       0  1 KiB  4 KiB   24%   50%    17        4  200ms ago",
     "",
     "no jobs; begin one: mayfly job create",
     "",
@@ -81,5 +88,23 @@ test("a fleet on the move says what is left, how fast it goes, and what it waits
   const done = { ...busy.relocation, objects: 0 };
   expect(describeStatus("http://c", { ...busy, relocation: done })[8]).toBe(
     "objects: none to move away from dead or draining nodes, 40 (1 MiB) moved so far",
+  );
+});
+
+test("an autoscaler says what it decided and why, and what it waits for", () => {
+  const decision = { target: 5, start: 0, keep: [], drain: [], agoMs: 4000 };
+  const autoscale = {
+    ...{ nodesMin: 3, nodesMax: 12 },
+    last: { ...decision, kind: "hold" as const, reasons: ["memory 70 %", "inside the band\u001b"] },
+    lastChange: { ...decision, kind: "grow" as const, start: 2, agoMs: 65_000, reasons: ["memory 91 %"] },
+  };
+  const lines = describeStatus("http://c", { ...quiet, autoscale });
+  expect(lines.slice(8, 10)).toEqual([
+    "autoscaler: 3 to 12 nodes, decided to hold at 5 4s ago: memory 70 %; inside the band\\x1b",
+    "autoscaler: before, decided to grow to 5 1m 5s ago: memory 91 %",
+  ]);
+  const pinned = { nodesMin: 3, nodesMax: 12, waitsFor: "it was given 5 nodes by hand" };
+  expect(describeStatus("http://c", { ...quiet, autoscale: pinned })[8]).toBe(
+    "autoscaler: 3 to 12 nodes, it was given 5 nodes by hand",
   );
 });

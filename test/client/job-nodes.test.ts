@@ -153,16 +153,17 @@ test("while nobody leads a key its calls wait for their deadline, and say why th
   await job.get("key");
   // The map that the client will find: a row without anybody.
   const headless = { ...fleet.map, epoch: { term: fleet.map.epoch.term, n: fleet.map.epoch.n + 1000 } };
-  const rows = headless.rows.map((row) => ({ ...row, nodes: [] }));
+  const rows = headless.rows.map((row) => ({ ...row, generation: row.generation + 1, nodes: [] }));
   for (const node of fleet.nodes) {
     const client = await RawClient.open(node);
     await client.send("HELLO", 3, "AUTH", "node-9", fleet.fleetToken(9));
     expect(await client.tagged("MF.MAP.OFFER", encodeMap({ ...headless, rows }))).toBe("OK");
   }
-  for (const call of [job.get("key", { timeoutMs: 400 }), job.put("key", "x", { timeoutMs: 400 })]) {
-    await expect(call).rejects.toMatchObject({
-      code: "UNAVAILABLE",
-      message: expect.stringMatching(/leads/),
+  const timeoutMs = 400;
+  for (const call of [() => job.get("key", { timeoutMs }), () => job.put("key", "x", { timeoutMs })]) {
+    await expect(call()).rejects.toMatchObject({
+      code: "DEADLINE_EXCEEDED",
+      message: expect.stringMatching(/No node leads/),
     });
   }
 });

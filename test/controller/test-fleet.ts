@@ -34,6 +34,8 @@ export interface TestFleet {
   ok<T>(method: string, path: string, body?: unknown, token?: string): Promise<T>;
   addNode(options?: { port?: number; zone?: string }): Promise<TestNode>;
   addNodes(count: number): Promise<TestNode[]>;
+  /** A node that registered with the controller before this one, and reports to this one. */
+  adopt(node: TestNode): TestNode;
   createJob(request?: CreateJobRequest): Promise<CreateJobReply>;
 }
 
@@ -83,6 +85,7 @@ export function fleetOf(controller: Controller, clock: FakeClock, log: string[] 
       for (const node of nodes) await node.catchUp();
       return nodes;
     },
+    adopt: (node) => new TestNode(fleet, node.registered),
     createJob: (request = {}) => fleet.ok<CreateJobReply>("POST", "/v1/jobs", request),
   };
   return fleet;

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { cellCommands } from "../../cache-node/commands/cell-commands.ts";
+import { collectionCommands } from "../../cache-node/commands/collection-commands.ts";
 import { connectionCommands } from "../../cache-node/commands/connection-commands.ts";
 import { mapCommands } from "../../cache-node/commands/map-commands.ts";
 import { type ObjectAnswers, objectCommands } from "../../cache-node/commands/object-commands.ts";
@@ -24,6 +25,7 @@ describe("commands", () => {
     ...mapCommands(core),
     ...stringCommands(core),
     ...cellCommands(core),
+    ...collectionCommands(core),
     ...shardCommands(core),
     ...replicationCommands(core),
     ...objectCommands(() => ({}) as ObjectAnswers),
@@ -48,10 +50,11 @@ describe("commands", () => {
       // Those in brackets may be left out.
       const optional = row["arguments"]!.match(/\[\w+\]/g)?.length ?? 0;
       const { args } = commands.find(({ name }) => name === row["command"])!;
-      const repeats = row["arguments"]!.endsWith(")+");
+      const repeats = /\)[+*]$/.test(row["arguments"]!);
+      const starred = /\(([^)]*)\)\*$/.exec(row["arguments"]!)?.[1]?.match(/\w+/g)?.length ?? 0;
       expect([row["command"], args.min, args.max]).toEqual([
         row["command"],
-        1 + words.length - optional,
+        1 + words.length - optional - starred,
         repeats ? undefined : 1 + words.length,
       ]);
       expect(words[0], row["command"]).toBe("tag");

@@ -1,31 +1,53 @@
 /**
  * Faults of one simulation, drawn from its seed: crashes, processes that stand still, machines that are frozen, clocks that
- * jump, cut links and bad networks, controllers that come and go. Never more nodes are in danger at once than a row has
- * backups, and new ones only once all rows are whole again: beyond that nothing is promised.
+ * jump, cut links and bad networks, controllers that come and go; and those of object-faults.ts. In each schedule a
+ * node dies that leads rows.
  */
 import type { Rng } from "../../src/clock.ts";
+import type { SimClient } from "./client.ts";
+import { LossBudget } from "./loss-budget.ts";
+import { noFaults } from "./network.ts";
 import type { SimNode } from "./node.ts";
+import { ObjectFaults } from "./object-faults.ts";
 import type { World } from "./world.ts";
 
-const faultsMin = 3;
-const faultsMax = 7;
-const inDangerMax = 2;
+const faultsMin = 4;
+const faultsMax = 8;
+
+export interface FaultsOptions {
+  readonly world: World;
+  readonly rng: Rng;
+  readonly addNode: () => SimNode;
+  readonly clients: readonly SimClient[];
+}
 
 export class Faults {
   readonly #world: World;
   readonly #rng: Rng;
   readonly #addNode: () => SimNode;
-  /** Nodes that may be lost, whoever decides that. */
-  readonly #inDanger = new Set<SimNode>();
+  readonly #budget: LossBudget;
+  readonly #objects: ObjectFaults;
   #left: number;
   #open = 0;
+  #leaderDied = false;
   count = 0;
 
-  constructor(world: World, rng: Rng, addNode: () => SimNode) {
+  constructor({ world, rng, addNode, clients }: FaultsOptions) {
     this.#world = world;
     this.#rng = rng;
     this.#addNode = addNode;
     this.#left = faultsMin + Math.floor(rng.random() * (faultsMax - faultsMin + 1));
+    const { p } = world.code;
+    // What is rotten counts as lost, and nobody notices it.
+    const rots = p > 1 && rng.random() < 0.3;
+    this.#budget = new LossBudget(world, rng, Math.min(2, rots ? p - 1 : p));
+    const crash = (node: SimNode, why: string): void => this.#kill(node, why);
+    // Whoever says that all is repaired is taken at its word.
+    const isEager = rng.random() < 0.3;
+    world.controller.onMended = () => {
+      if (isEager && this.#left > 1) this.#after(1, () => this.#strike());
+    };
+    this.#objects = new ObjectFaults({ world, rng, budget: this.#budget, clients, crash, rots });
   }
 
   get over(): boolean {
@@ -33,75 +55,65 @@ export class Faults {
   }
 
   begin(startMs: number): void {
-    this.#world.scheduler.at(startMs + 200 + 800 * this.#rng.random(), () => this.#next());
+    this.#world.scheduler.at(startMs + 200 + 600 * this.#rng.random(), () => this.#next());
   }
 
   /** Whatever is still wrong is mended. */
   end(): void {
     const { network, nodes, controller } = this.#world;
     network.heal();
-    Object.assign(network.faults, { lost: 0, doubled: 0, slow: 0 });
+    Object.assign(network.faults, noFaults);
     for (const node of nodes) node.process.resume(false);
     controller.process.resume(false);
     if (!controller.process.alive) void controller.start();
   }
 
   #next(): void {
-    this.#forgetDanger();
-    if (this.#left > 0 && this.#draw()) {
+    if (this.#open === 0) this.#budget.look();
+    const isLast = this.#left === 1;
+    const done = isLast && !this.#leaderDied ? this.#crashLeader() : this.#draw();
+    if (this.#left > 0 && done) {
       this.#left -= 1;
       this.count += 1;
-    }
-    if (this.#left > 0) this.#after(100 + 900 * this.#rng.random(), () => this.#next());
+    } else if (!done) this.#addMissing();
+    if (this.#left > 0) this.#after(100 + 700 * this.#rng.random(), () => this.#next());
+  }
+
+  #strike(): void {
+    if (this.#open === 0) this.#budget.look();
+    if (this.#left <= 1 || !(this.#rng.random() < 0.5 ? this.#crash() : this.#crashLeader())) return;
+    this.#left -= 1;
+    this.count += 1;
+  }
+
+  /** With too few nodes nothing would ever be whole again. */
+  #addMissing(): void {
+    const { nodes, code } = this.#world;
+    const living = nodes.filter(({ process }) => process.alive).length;
+    if (living <= code.d + code.p) this.#addNode();
   }
 
   #after(ms: number, run: () => void): void {
     this.#world.scheduler.after(ms, run);
   }
 
-  /** Nobody is in danger any more once all rows have three members that are well. */
-  #forgetDanger(): void {
-    const { controller, nodes, network } = this.#world;
-    const map = controller.fleet?.state.map;
-    if (map === undefined || this.#open > 0 || network.faults.lost > 0) return;
-    const well = new Set(
-      nodes.filter(({ process }) => process.alive && !process.paused).map(({ id }) => id as number),
-    );
-    const active = map.nodes.filter(({ id, state }) => state === "active" && well.has(id));
-    const whole = map.rows.every((row) => row.nodes.length === 3 && row.nodes.every((id) => well.has(id)));
-    const known = new Set(active.map(({ id }) => id));
-    const agreed = map.rows.every((row) => row.nodes.every((id) => known.has(id)));
-    const heard = nodes.every(
-      (node) => !node.process.alive || node.map?.epoch.n === map.epoch.n || !known.has(node.id!),
-    );
-    if (whole && agreed && heard) this.#inDanger.clear();
-  }
-
-  /** One that may be harmed; undefined when no more may be. */
-  #victim(): SimNode | undefined {
-    const living = this.#world.nodes.filter(({ process, id }) => process.alive && id !== undefined);
-    const free = living.filter((node) => !this.#inDanger.has(node));
-    const known = [...this.#inDanger].filter(({ process }) => process.alive && !process.paused);
-    const candidates = this.#inDanger.size >= inDangerMax ? known : [...free, ...known];
-    const victim = candidates[Math.floor(this.#rng.random() * candidates.length)];
-    if (victim !== undefined) this.#inDanger.add(victim);
-    return victim;
-  }
-
   #draw(): boolean {
     const kinds = [
       () => this.#crash(),
-      () => this.#crash(),
+      () => this.#crashLeader(),
       () => this.#pause(),
       () => this.#isolate(),
       () => this.#isolateFromFleet(),
       () => this.#cutLink(),
       () => this.#cutFromController(),
+      () => this.#fadeAway(),
       () => this.#badNetwork(),
+      () => this.#lateMessages(),
       () => this.#jumpClock(),
       () => this.#crashController(),
       () => this.#pauseController(),
       () => this.#grow(),
+      ...this.#objects.kinds,
     ];
     return kinds[Math.floor(this.#rng.random() * kinds.length)]!();
   }
@@ -118,21 +130,45 @@ export class Faults {
 
   #lasting(): number {
     const { random } = this.#rng;
-    return random() < 0.5 ? 50 + 500 * random() : 500 + 3000 * random();
+    return random() < 0.5 ? 50 + 500 * random() : 500 + 2500 * random();
   }
 
   #crash(): boolean {
-    const victim = this.#victim();
+    const victim = this.#budget.victim();
     if (victim === undefined) return false;
-    this.#world.log(`fault: ${victim.process.name} (${victim.id}) crashes`);
-    victim.crash();
-    if (this.#rng.random() < 0.8) this.#after(1000 * this.#rng.random(), () => this.#addNode());
+    this.#kill(victim, "crashes");
     return true;
   }
 
+  #leaders(): SimNode[] {
+    const { nodes, controller } = this.#world;
+    const rows = controller.fleet?.state.map.rows ?? [];
+    const leaders = new Set(rows.map((row) => row.nodes[0] as number));
+    return nodes.filter(({ id }) => leaders.has(id as number));
+  }
+
+  /** A failover, since it leads rows with keys. */
+  #crashLeader(): boolean {
+    const victim = this.#budget.victim(this.#leaders());
+    if (victim === undefined) return false;
+    this.#leaderDied = true;
+    this.#kill(victim, "crashes, who leads rows");
+    return true;
+  }
+
+  #kill(victim: SimNode, why: string): void {
+    const { nodes, code, log } = this.#world;
+    log(`fault: ${victim.process.name} (${victim.id}) ${why}`);
+    victim.crash();
+    const living = nodes.filter(({ process }) => process.alive).length;
+    if (living <= code.d + code.p + 1 || this.#rng.random() < 0.6) {
+      this.#after(1000 * this.#rng.random(), () => this.#addNode());
+    }
+  }
+
   #pause(): boolean {
-    const victim = this.#victim();
-    if (victim === undefined || victim.process.paused) return false;
+    const victim = this.#budget.victim();
+    if (victim === undefined) return false;
     const frozen = this.#rng.random() < 0.5;
     this.#world.log(`fault: ${victim.process.name} (${victim.id}) ${frozen ? "is frozen" : "stands still"}`);
     victim.process.pause();
@@ -143,7 +179,7 @@ export class Faults {
   }
 
   #isolate(): boolean {
-    const victim = this.#victim();
+    const victim = this.#budget.victim();
     if (victim === undefined) return false;
     const { network } = this.#world;
     const at = this.#rng.random();
@@ -155,7 +191,7 @@ export class Faults {
 
   /** Clients still reach it: it may not answer them from what it has. */
   #isolateFromFleet(): boolean {
-    const victim = this.#victim();
+    const victim = this.#budget.victim();
     if (victim === undefined) return false;
     const { network, nodes, controller } = this.#world;
     this.#world.log(`fault: ${victim.process.name} (${victim.id}) is cut off from the fleet`);
@@ -167,7 +203,7 @@ export class Faults {
   }
 
   #cutLink(): boolean {
-    const victim = this.#victim();
+    const victim = this.#budget.victim();
     if (victim === undefined) return false;
     const others = this.#world.nodes.filter((node) => node.process.alive && node !== victim);
     const other = others[Math.floor(this.#rng.random() * others.length)];
@@ -181,7 +217,7 @@ export class Faults {
   }
 
   #cutFromController(): boolean {
-    const victim = this.#victim();
+    const victim = this.#budget.victim();
     if (victim === undefined) return false;
     const { network, controller } = this.#world;
     const at = this.#rng.random();
@@ -199,10 +235,45 @@ export class Faults {
     return this.#forAWhile(this.#lasting(), () => this.#heal());
   }
 
+  /**
+   * The controller hears no more of one that leads rows, and when it is about to give it up the others do not either: what
+   * they granted it lasts on while somebody else takes over.
+   */
+  #fadeAway(): boolean {
+    const { network, nodes, controller } = this.#world;
+    const victim = this.#budget.victim(this.#leaders());
+    if (victim === undefined) return false;
+    this.#world.log(`fault: ${victim.process.name} (${victim.id}) fades away`);
+    network.cut(victim.process, controller.process);
+    network.cut(controller.process, victim.process);
+    const aloneAfterMs = 600 + 500 * this.#rng.random();
+    this.#after(aloneAfterMs, () => {
+      for (const other of nodes) {
+        if (other === victim) continue;
+        network.cut(victim.process, other.process);
+        network.cut(other.process, victim.process);
+      }
+    });
+    return this.#forAWhile(aloneAfterMs + 300 + 1000 * this.#rng.random(), () => this.#heal());
+  }
+
+  /** Nothing is lost, and much comes twice and long after, while a row gets a new member; then one that leads dies. */
+  #lateMessages(): boolean {
+    const { network, log } = this.#world;
+    const { random } = this.#rng;
+    log("fault: messages come late, and twice");
+    Object.assign(network.faults, { doubled: 0.4, slow: 0.1 * random(), slowMs: 500 + 1500 * random() });
+    this.#grow();
+    return this.#forAWhile(500 + 1500 * random(), () => {
+      this.#heal();
+      this.#after(300 * random(), () => this.#strike());
+    });
+  }
+
   #heal(): void {
     this.#world.log("the network is well");
     this.#world.network.heal();
-    Object.assign(this.#world.network.faults, { lost: 0, doubled: 0, slow: 0 });
+    Object.assign(this.#world.network.faults, noFaults);
   }
 
   #jumpClock(): boolean {

@@ -1,26 +1,33 @@
 /**
  * Runs simulated schedules until there are enough of them, on all cores; the seed of each one that shows a violation is
- * printed, and runs it again exactly.
+ * printed, and runs it again exactly. Or shows that mutations of the protocol are found.
  *
  *     npm run sim -- --schedules 100000 --seed 1 --json
  *     npm run sim -- --only 4711 --log
+ *     npm run sim -- --mutations
  */
 import { fork } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
+import { type Found, findMutations } from "./find-mutations.ts";
+import { mutations } from "./mutations.ts";
 import { runSchedule, type ScheduleResult } from "./schedule.ts";
 
 const usage = `Usage: npm run sim -- [--schedules N] [--seed S] [--workers W] [--json]
        npm run sim -- --only SEED [--log]
+       npm run sim -- --mutations [--mutation NAME]... [--schedules N] [--json]
 
-Simulated fleets under faults: seeds S, S+1, ... S+N-1. Exit code 1 when any of them shows a violation.
+Simulated fleets under faults: seeds S, S+1, ... S+N-1. Exit code 1 when any of them shows a violation, or when a
+mutation is not found.
 
-  --schedules N  how many; 1000 by default
-  --seed S       the first one; 1 by default
-  --workers W    processes; as many as there are cores by default
-  --only SEED    one schedule, with what it found
-  --log          what happens in it, line by line
-  --json         the last line of the output is one JSON object
+  --schedules N    how many; 1000 by default, and 10000 for each mutation
+  --seed S         the first one; 1 by default
+  --workers W      processes; as many as there are cores by default
+  --only SEED      one schedule, with what it found
+  --log            what happens in it, line by line
+  --mutations      breaks the protocol by a line, in many ways, and runs schedules until each is found
+  --mutation NAME  only this one
+  --json           the last line of the output is one JSON object
 
 Example: npm run sim -- --schedules 10000 --seed 42 --json`;
 
@@ -36,6 +43,9 @@ export interface Totals {
 }
 
 const violationsShownMax = 20;
+const schedulesPerReport = 20;
+const sayEveryMs = 5000;
+const schedulesPerMutation = 10_000;
 
 function emptyTotals(): Totals {
   return { schedules: 0, operations: 0, faults: 0, failovers: 0, unanswered: 0, full: 0, violations: [] };
@@ -66,6 +76,106 @@ function add(totals: Totals, more: Totals): void {
 // Errors are ordinary here, and where they were made is of no interest.
 Error.stackTraceLimit = 0;
 
+const options = {
+  schedules: { type: "string" },
+  seed: { type: "string", default: "1" },
+  workers: { type: "string", default: String(availableParallelism()) },
+  only: { type: "string" },
+  log: { type: "boolean", default: false },
+  mutations: { type: "boolean", default: false },
+  mutation: { type: "string", multiple: true, default: [] as string[] },
+  json: { type: "boolean", default: false },
+  help: { type: "boolean", default: false },
+  /** For its own processes: a part of the seeds, or all of them until one shows a violation. */
+  worker: { type: "string" },
+  find: { type: "boolean", default: false },
+} as const;
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({ options });
+  if (values.help) {
+    process.stdout.write(`${usage}\n`);
+    return 0;
+  }
+  if (values.worker !== undefined) {
+    const [first = 0, step = 1, end = 0] = values.worker.split(",").map(Number);
+    await work(first, step, end);
+    return 0;
+  }
+  if (values.only !== undefined) return await runOne(Number(values.only), values.log);
+  const isAboutMutations = values.mutations || values.mutation.length > 0;
+  const schedules = Number(values.schedules ?? (isAboutMutations ? schedulesPerMutation : 1000));
+  const seed = Number(values.seed);
+  const workers = Math.max(1, Math.min(Number(values.workers), schedules));
+  if (!Number.isSafeInteger(schedules) || !Number.isSafeInteger(seed) || schedules < 1) {
+    process.stderr.write(`${usage}\n`);
+    return 2;
+  }
+  if (values.find) return await find(seed, schedules);
+  if (isAboutMutations) return await runMutations(values.mutation, seed, schedules, workers, values.json);
+  const totals = await runAll(seed, schedules, workers);
+  const { violations, ...counts } = totals;
+  for (const violation of violations.slice(0, violationsShownMax)) {
+    process.stderr.write(`seed ${violation.seed}: ${violation.what}\n`);
+  }
+  const summary = { ...counts, violations: violations.length, seed, seeds: violations.map((v) => v.seed) };
+  process.stdout.write(values.json ? `${JSON.stringify(summary)}\n` : `${describe(totals)}\n`);
+  return violations.length === 0 ? 0 : 1;
+}
+
+async function runOne(seed: number, isLogged: boolean): Promise<number> {
+  const log = isLogged ? (line: string) => void process.stdout.write(`${line}\n`) : undefined;
+  const result = await runSchedule({ seed, ...(log !== undefined && { log }) });
+  process.stdout.write(`${JSON.stringify(result, undefined, 2)}\n`);
+  for (const violation of result.violations) process.stdout.write(`${violation}\n`);
+  return result.violations.length === 0 ? 0 : 1;
+}
+
+async function find(first: number, schedules: number): Promise<number> {
+  let found: Omit<Found, "mutation"> = { found: false, schedules, seed: first, what: "" };
+  for (let seed = first; seed < first + schedules && !found.found; seed++) {
+    const [what] = (await runSchedule({ seed })).violations;
+    if (what !== undefined) found = { found: true, schedules: seed - first + 1, seed, what };
+  }
+  process.stdout.write(`${JSON.stringify(found)}\n`);
+  return 0;
+}
+
+async function runMutations(
+  names: readonly string[],
+  seed: number,
+  schedulesMax: number,
+  workers: number,
+  isJson: boolean,
+): Promise<number> {
+  const wanted = mutations.filter(({ name }) => names.length === 0 || names.includes(name));
+  const runProgram = process.env["MAYFLY_RUN_PROGRAM"];
+  if (wanted.length < Math.max(1, names.length) || runProgram === undefined) {
+    process.stderr.write(`Mutations: ${mutations.map(({ name }) => name).join(", ")}\n`);
+    return 2;
+  }
+  const onFound = ({ mutation, found, schedules, what, seed: at }: Found): void => {
+    const shown = what.split("\n")[0]!.slice(0, 140);
+    const outcome = found
+      ? `found after ${schedules} schedules: seed ${at}, ${shown}`
+      : `NOT FOUND in ${schedules}`;
+    process.stderr.write(`${mutation}: ${outcome}\n`);
+  };
+  const all = await findMutations({ mutations: wanted, seed, schedulesMax, workers, runProgram, onFound });
+  const missed = all.filter(({ found }) => !found).map(({ mutation }) => mutation);
+  const needed = Object.fromEntries(all.map(({ mutation, schedules }) => [mutation, schedules]));
+  const summary = {
+    mutations: all.length,
+    found: all.length - missed.length,
+    missed,
+    schedules: needed,
+    seed,
+  };
+  const text = `${summary.found} of ${summary.mutations} mutations found`;
+  process.stdout.write(isJson ? `${JSON.stringify(summary)}\n` : `${text}\n`);
+  return missed.length === 0 ? 0 : 1;
+}
+
 /** A worker: runs the seeds that it is given, and reports each few. */
 async function work(first: number, step: number, end: number): Promise<void> {
   let totals = emptyTotals();
@@ -76,56 +186,10 @@ async function work(first: number, step: number, end: number): Promise<void> {
     });
   for (let seed = first; seed < end; seed += step) {
     count(totals, await runSchedule({ seed }));
-    if (totals.schedules === 20) await report();
+    if (totals.schedules === schedulesPerReport) await report();
   }
   await report();
   process.disconnect();
-}
-
-async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: {
-      schedules: { type: "string", default: "1000" },
-      seed: { type: "string", default: "1" },
-      workers: { type: "string", default: String(availableParallelism()) },
-      only: { type: "string" },
-      log: { type: "boolean", default: false },
-      json: { type: "boolean", default: false },
-      help: { type: "boolean", default: false },
-      worker: { type: "string" },
-    },
-  });
-  if (values.help) {
-    process.stdout.write(`${usage}\n`);
-    return 0;
-  }
-  if (values.worker !== undefined) {
-    const [first = 0, step = 1, end = 0] = values.worker.split(",").map(Number);
-    await work(first, step, end);
-    return 0;
-  }
-  if (values.only !== undefined) {
-    const log = values.log ? (line: string) => void process.stdout.write(`${line}\n`) : undefined;
-    const result = await runSchedule({ seed: Number(values.only), ...(log !== undefined && { log }) });
-    process.stdout.write(`${JSON.stringify(result, undefined, 2)}\n`);
-    for (const violation of result.violations) process.stdout.write(`${violation}\n`);
-    return result.violations.length === 0 ? 0 : 1;
-  }
-  const schedules = Number(values.schedules);
-  const seed = Number(values.seed);
-  const workers = Math.max(1, Math.min(Number(values.workers), schedules));
-  if (!Number.isSafeInteger(schedules) || !Number.isSafeInteger(seed) || schedules < 1) {
-    process.stderr.write(`${usage}\n`);
-    return 2;
-  }
-  const totals = await runAll(seed, schedules, workers);
-  const { violations, ...counts } = totals;
-  for (const violation of violations.slice(0, violationsShownMax)) {
-    process.stderr.write(`seed ${violation.seed}: ${violation.what}\n`);
-  }
-  const summary = { ...counts, violations: violations.length, seed, seeds: violations.map((v) => v.seed) };
-  process.stdout.write(values.json ? `${JSON.stringify(summary)}\n` : `${describe(totals)}\n`);
-  return violations.length === 0 ? 0 : 1;
 }
 
 async function runAll(seed: number, schedules: number, workers: number): Promise<Totals> {
@@ -138,7 +202,7 @@ async function runAll(seed: number, schedules: number, workers: number): Promise
     });
     child.on("message", (more) => {
       add(totals, more as Totals);
-      if (performance.now() - saidAt < 5000) return;
+      if (performance.now() - saidAt < sayEveryMs) return;
       saidAt = performance.now();
       process.stderr.write(`${describe(totals)}\n`);
     });

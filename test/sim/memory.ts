@@ -30,25 +30,43 @@ class SimBlock {
   }
 }
 
-export function createSimMemory(): Pick<NodeMemory, "job"> {
-  const jobs = new Map<JobNumber, JobMemory>();
-  return {
+class SimJobMemory {
+  readonly job: JobNumber;
+  readonly usedBytes = 0;
+  ended = false;
+
+  constructor(job: JobNumber) {
+    this.job = job;
+  }
+
+  allocate(length: number): SimBlock | undefined {
+    return this.ended ? undefined : new SimBlock(length);
+  }
+
+  free(): void {}
+
+  charge(): boolean {
+    return !this.ended;
+  }
+
+  discharge(): void {}
+}
+
+export function createSimMemory(): NodeMemory {
+  const jobs = new Map<JobNumber, SimJobMemory>();
+  const memory: Pick<NodeMemory, "job" | "endJob"> = {
     job(job) {
-      let memory = jobs.get(job);
-      if (memory === undefined) {
-        const made = {
-          job,
-          ended: false,
-          usedBytes: 0,
-          allocate: (length: number) => new SimBlock(length),
-          free: () => {},
-          charge: () => true,
-          discharge: () => {},
-        };
-        memory = made as unknown as JobMemory;
-        jobs.set(job, memory);
+      let found = jobs.get(job);
+      if (found === undefined) {
+        found = new SimJobMemory(job);
+        jobs.set(job, found);
       }
-      return memory;
+      return found as unknown as JobMemory;
+    },
+    endJob(job) {
+      const found = jobs.get(job);
+      if (found !== undefined) found.ended = true;
     },
   };
+  return memory as NodeMemory;
 }

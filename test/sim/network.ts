@@ -9,14 +9,17 @@ export interface NetworkFaults {
   lost: number;
   doubled: number;
   slow: number;
+  /** What a slow one takes at most. */
+  slowMs: number;
 }
+
+export const noFaults: NetworkFaults = { lost: 0, doubled: 0, slow: 0, slowMs: 400 };
 
 const fastMs = 0.2;
 const fastSpreadMs = 1;
-const slowSpreadMs = 400;
 
 export class SimNetwork {
-  readonly faults: NetworkFaults = { lost: 0, doubled: 0, slow: 0 };
+  readonly faults: NetworkFaults = { ...noFaults };
   readonly #scheduler: Scheduler;
   readonly #rng: Rng;
   /** `from>to`; `*` for all. */
@@ -49,9 +52,16 @@ export class SimNetwork {
 
   /**
    * Asks another process. What it answers, or throws, comes back if nothing is lost.
+   * @param inOrder on a connection: nothing comes twice, or before what was sent before it
    * @throws MayflyError NODE_UNREACHABLE when the process is dead; DEADLINE_EXCEEDED after `timeoutMs` of the asking clock
    */
-  call<T>(from: SimProcess, to: SimProcess, timeoutMs: number, handle: () => T | Promise<T>): Promise<T> {
+  call<T>(
+    from: SimProcess,
+    to: SimProcess,
+    timeoutMs: number,
+    handle: () => T | Promise<T>,
+    inOrder = false,
+  ): Promise<T> {
     return new Promise((resolve, reject) => {
       const stopTimer = from.clock.after(timeoutMs, () =>
         reject(new MayflyError("DEADLINE_EXCEEDED", `${to.name} has not answered ${from.name}.`)),
@@ -88,24 +98,24 @@ export class SimNetwork {
           );
         });
       };
-      this.#send(from, to, arrive);
+      this.#send(from, to, arrive, inOrder);
     });
   }
 
-  #send(from: SimProcess, to: SimProcess, arrive: () => void): void {
+  #send(from: SimProcess, to: SimProcess, arrive: () => void, inOrder = false): void {
     const { lost, doubled, slow } = this.faults;
     const chance = (share: number): boolean => share > 0 && this.#rng.random() < share;
     if (this.isCut(from, to) || chance(lost)) return;
-    this.#deliver(from, to, chance(slow), arrive);
-    if (chance(doubled)) this.#deliver(from, to, true, arrive);
+    this.#deliver(from, to, chance(slow), inOrder, arrive);
+    if (!inOrder && chance(doubled)) this.#deliver(from, to, true, false, arrive);
   }
 
-  #deliver(from: SimProcess, to: SimProcess, slow: boolean, arrive: () => void): void {
+  #deliver(from: SimProcess, to: SimProcess, slow: boolean, inOrder: boolean, arrive: () => void): void {
     const random = this.#rng.random();
-    const delayMs = fastMs + fastSpreadMs * random * random + (slow ? slowSpreadMs * random : 0);
+    const delayMs = fastMs + fastSpreadMs * random * random + (slow ? this.faults.slowMs * random : 0);
     let atMs = this.#scheduler.nowMs + delayMs;
-    if (!slow) {
-      const pair = `${from.name}>${to.name}`;
+    if (!slow || inOrder) {
+      const pair = `${from.name}${inOrder ? "=" : ">"}${to.name}`;
       atMs = Math.max(atMs, this.#lastArrivalMs.get(pair) ?? 0);
       this.#lastArrivalMs.set(pair, atMs);
     }

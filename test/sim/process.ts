@@ -18,7 +18,13 @@ export class SimProcess {
   #monotonicOffsetMs: number;
   #wallOffsetMs: number;
 
-  constructor(scheduler: Scheduler, name: string, clockErrors: { rate?: number; offsetMs?: number } = {}) {
+  /** @param clockErrors `turnMs`: how long it takes to come back to work that lets others go first */
+  constructor(
+    scheduler: Scheduler,
+    name: string,
+    clockErrors: { rate?: number; offsetMs?: number; turnMs?: number } = {},
+  ) {
+    const { turnMs = 0 } = clockErrors;
     this.name = name;
     this.#scheduler = scheduler;
     this.#rate = clockErrors.rate ?? 1;
@@ -26,10 +32,10 @@ export class SimProcess {
     this.#wallOffsetMs = wallZeroMs;
     this.clock = {
       now: () => scheduler.nowMs * this.#rate + this.#monotonicOffsetMs,
-      wallMs: () => scheduler.nowMs + this.#wallOffsetMs,
+      wallMs: () => Math.floor(scheduler.nowMs + this.#wallOffsetMs),
       after: (delayMs, callback) => {
         let cancelled = false;
-        const callOff = scheduler.after(delayMs / this.#rate, () =>
+        const callOff = scheduler.after(Math.max(turnMs, delayMs / this.#rate), () =>
           this.do(() => {
             if (!cancelled) callback();
           }),

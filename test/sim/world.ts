@@ -1,7 +1,6 @@
 /** What there is in one simulation. */
-import type { Replicas } from "../../cache-node/replicas.ts";
 import type { NodeId } from "../../src/ids.ts";
-import type { FleetMap } from "../../src/placement/types.ts";
+import type { Code, FleetMap } from "../../src/placement/types.ts";
 import type { SimController } from "./controller.ts";
 import type { SimNetwork } from "./network.ts";
 import type { SimNode } from "./node.ts";
@@ -15,9 +14,13 @@ export interface World {
   readonly nodes: SimNode[];
   readonly rowCount: number;
   readonly nodesInitial: number;
-  /** Breaks the protocol, to see whether that is found. */
-  readonly mutate: ((replicas: Replicas) => void) | undefined;
+  /** Of the job that the clients work in. */
+  readonly code: Code;
   readonly log: (line: string) => void;
+  /** Something that must not happen, seen as it happened. */
+  readonly violate: (what: string) => void;
   /** The process at the address that the map gives for a node; another one may be there by now. */
   nodeOf(map: FleetMap | undefined, id: NodeId): SimNode | undefined;
+  /** The process that listens at a port now. */
+  listenerAt(port: number): SimNode | undefined;
 }

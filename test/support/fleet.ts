@@ -42,13 +42,13 @@ export interface TestFleet {
   connect(ticket: string): Promise<Job>;
 }
 
-/** Nodes of 64 MiB that report every 200 ms and are dead after 1 s of silence, unless `options` say otherwise. */
+/** Nodes of 64 MiB that report every 200 ms and are dead after 2 s of silence, unless `options` say otherwise. */
 export async function startFleet(
   nodes: number,
   options: Partial<EmbeddedFleetOptions> = {},
 ): Promise<TestFleet> {
   const embedded = await startEmbeddedFleet({
-    ...{ nodes, nodeMemoryBytes: 64 * mebibyte, mainPath, port: 0, heartbeatMs: 200, deadAfterMs: 1000 },
+    ...{ nodes, nodeMemoryBytes: 64 * mebibyte, mainPath, port: 0, heartbeatMs: 200, deadAfterMs: 2000 },
     ...options,
   });
   onTestFinished(() => embedded.stop());

@@ -9,6 +9,8 @@ export interface NodeInfo {
   readonly limitBytes: number;
   readonly waits: number;
   readonly shards: number;
+  /** That have memory there. */
+  readonly jobs: number;
 }
 
 /** Rejects when the node does not listen, or closes the connection before it has answered. */
@@ -30,5 +32,6 @@ export async function askNodeInfo({ host, port }: Address): Promise<NodeInfo> {
     limitBytes: number("maxmemory"),
     waits: number("blocked_clients"),
     shards: number("mayfly_shards"),
+    jobs: number("mayfly_jobs"),
   };
 }

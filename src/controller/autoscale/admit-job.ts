@@ -58,7 +58,8 @@ export function admitJob(
       reason: `its code needs ${shards} nodes and nodesMax is ${policy.nodesMax}; ask for a narrower code`,
     };
   }
-  if (needed > free) {
+  // Only bytes that were named can be refused: what functions may store is a guess.
+  if (hints.bytes !== undefined && needed > free) {
     return {
       ...{ admitted: false, freeBytes: Math.floor(free / factor), neededBytes: Math.ceil(needed / factor) },
       reason:
@@ -70,7 +71,7 @@ export function admitJob(
   const neededRate = hintedBytesPerSecond({ hints, code }, policy);
   const takenRate = sum(reservations, (each) => each.bytesPerSecond);
   const freeRate = Math.max(0, policy.nodesMax * policy.nodeBytesPerSecond * policy.bandHigh - takenRate);
-  // Only a throughput that was named can be refused: what functions may move is a guess.
+  // And so is what they may move.
   if (hints.bytesPerSecond !== undefined && neededRate > freeRate) {
     return {
       ...{ admitted: false, freeBytes: Math.floor(freeRate / factor) },

@@ -23,6 +23,9 @@ export interface ProcessProvisionerOptions {
   readonly clock?: Clock;
 }
 
+/** How soon a process is there: numbers for the autoscaler's policy, which otherwise expects machines. */
+export const processPace = { startMs: 1000, decideEveryMs: 1000, coolDownUpMs: 2000 } as const;
+
 interface NodeProcess extends ProvisionedNode {
   readonly child: ChildProcess;
 }
@@ -58,7 +61,7 @@ export function createProcessProvisioner(options: ProcessProvisionerOptions): Pr
       running.set(node, node);
       void ended.then(() => running.delete(node));
       try {
-        await whenReady(child, readyWithinMs, clock);
+        await whenReady(child, readyWithinMs, clock, spec.signal);
       } catch (thrown) {
         if (child.pid !== undefined) child.kill("SIGKILL");
         await ended;
@@ -82,7 +85,12 @@ function nodeArguments({ controllerUrl, memoryBytes, zone }: NodeSpec, host: str
 }
 
 /** Also keeps reading both outputs afterwards, for a full pipe would stop the child. */
-function whenReady(child: ChildProcess, withinMs: number, clock: Clock): Promise<void> {
+function whenReady(
+  child: ChildProcess,
+  withinMs: number,
+  clock: Clock,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   let stderrTail = "";
   let line = "";
   let cancel: Cancel = () => {};
@@ -104,6 +112,7 @@ function whenReady(child: ChildProcess, withinMs: number, clock: Clock): Promise
     child.once("close", (code, signal) =>
       fail(`ended (${signal ?? `exit code ${code}`}) before it was ready`),
     );
+    signal?.addEventListener("abort", () => fail("was given up before it was ready"), { once: true });
     cancel = clock.after(withinMs, () => fail(`was not ready after ${withinMs} ms`));
   });
   return ready.finally(() => cancel());

@@ -4,6 +4,8 @@ export interface NodeSpec {
   readonly controllerUrl: string;
   readonly memoryBytes: number;
   readonly zone?: string;
+  /** Gives the start up: what is not ready is ended, and `start` rejects. */
+  readonly signal?: AbortSignal;
 }
 
 export interface ProvisionedNode {

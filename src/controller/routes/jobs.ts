@@ -40,7 +40,7 @@ export function jobRoutes(app: App, context: RouteContext): void {
     { schema: { summary: "Begins a job", body: createJobRequest, response: replies(createJobReply) } },
     (request): Promise<CreateJobReply> => {
       checkAdministration(context, request, "begin others");
-      return createJob(context.fleet, request.body, context.url());
+      return createJob(context.fleet, request.body, context.url(), context.admission);
     },
   );
 

@@ -10,6 +10,8 @@ import type {
 } from "fastify";
 import type { TSchema } from "typebox";
 import { MayflyError } from "../../errors.ts";
+import type { Admission } from "../admission.ts";
+import type { Autoscaler } from "../execute-autoscale.ts";
 import type { Scaler } from "../execute-scale.ts";
 import type { Fleet } from "../fleet.ts";
 import { errorReply } from "../schemas.ts";
@@ -27,6 +29,10 @@ export interface RouteContext {
   readonly fleet: Fleet;
   /** Throws like `fleet`. */
   readonly scaler: Scaler;
+  /** Throws like `fleet`. */
+  readonly admission: Admission;
+  /** Undefined when nobody decides the size but people. */
+  readonly autoscaler: Autoscaler | undefined;
   /** The controller's URL as tickets name it. */
   readonly url: () => string;
 }

@@ -14,7 +14,7 @@ export function statusRoutes(app: App, context: RouteContext): void {
         response: replies(statusReply),
       },
     },
-    (): StatusReply => fleetStatus(context.fleet, context.scaler),
+    (): StatusReply => fleetStatus(context.fleet, context.scaler, context.autoscaler),
   );
 
   app.get(

@@ -89,9 +89,9 @@ export function createNode(peers: Peers, options: NodeOptions = {}) {
     state.map = next;
     replicas.adopt(next);
   };
-  const { rows, logs, cells, waits, primary, backup } = replicas;
+  const { rows, logs, cells, waits, primary, collections, backup } = replicas;
   return {
-    ...{ id, clock, memory, jobs, replicas, rows, logs, cells, waits, primary, backup },
+    ...{ id, clock, memory, jobs, replicas, rows, logs, cells, waits, primary, collections, backup },
     ...{ freed, activated, resigned, committed, quota, state, adopt },
   };
 }

@@ -206,3 +206,26 @@ test("a row of none that it was in leaves nothing here", async () => {
   expect(fixture.memory.job(job).indexBytes).toBe(0);
   expect(fixture.cells.get(job, group as Group, "key")).toBeUndefined();
 });
+
+test("what was sent by a map from before this node led the row was meant for it in another life", async () => {
+  const fixture = await createCells([2, 1], only);
+  fixture.adopt(mapOf([1, 2], { ...only, generation: 2 }));
+  await turn();
+  await serve(fixture);
+  const named = (epoch: string) => {
+    const set = setCell(fixture, mutationAt("key", { epoch }), "bytes", key, 0);
+    return watch(set);
+  };
+  const [old, now, newer] = [named("1.1"), named("1.2"), named("1.3")];
+  await turn();
+  await serve(fixture);
+  expect([old.outcome, now.outcome, newer.outcome]).toEqual(["MOVED", "done", "done"]);
+});
+
+test("one that is closed leads nothing", async () => {
+  const fixture = await createCells([1], only);
+  expect(fixture.rows.reads(group)).toBe(true);
+  fixture.replicas.close();
+  expect([fixture.rows.reads(group), fixture.rows.serves(group)]).toEqual([false, false]);
+  expect(() => read(fixture)).toThrow(code("MOVED"));
+});

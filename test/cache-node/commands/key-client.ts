@@ -60,6 +60,21 @@ export class KeyClient {
     return this.client.tagged("MF.CELL.DEL", this.epoch, this.session, sequence, floor, condition, this.key);
   }
 
+  /** `[version, result]` */
+  update(
+    operation: string,
+    args: readonly (string | number | Uint8Array)[],
+    { condition = "", ttlMs = 0, sequence = ++this.sequence, floor = 1 } = {},
+  ): Promise<RespValue> {
+    const head = [this.epoch, this.session, sequence, floor, condition, ttlMs, this.key] as const;
+    return this.client.tagged("MF.CELL.UPDATE", ...head, operation, ...args);
+  }
+
+  /** `[version, kind, ttl left, value]`, or null */
+  read(what: string, args: readonly (string | number)[] = [], waitMs = 0, count = 0): Promise<RespValue> {
+    return this.client.tagged("MF.CELL.READ", this.epoch, waitMs, count, this.key, what, ...args);
+  }
+
   abort(ref: RefFields): Promise<RespValue> {
     const args = [this.epoch, this.session, ++this.sequence, 1, this.key, encodeRef(ref)] as const;
     return this.client.tagged("MF.CELL.ABORT", ...args);

@@ -364,6 +364,7 @@ export class FakeFleet {
     const fleet = this;
     return {
       groups: () => Array.from({ length: groupCount }, (_, group) => group as Group).filter(leads),
+      reads: leads,
       *refs(wanted): Iterable<CommittedRef> {
         for (const [key, value] of fleet.cells) {
           const { of, name, group } = fleet.#parse(key);

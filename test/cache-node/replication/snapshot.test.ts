@@ -2,6 +2,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { decodeRecords, encodeRecords, type GroupRecord } from "../../../cache-node/replication/snapshot.ts";
 import { jobNumber, objectId } from "../../../src/ids.ts";
+import { cellKinds } from "../../../src/wire/cell.ts";
+import { encodeValues } from "../../../src/wire/collection.ts";
 
 const word = fc.integer({ min: 0, max: 2 ** 32 - 1 });
 const job = fc.integer({ min: 1, max: 2 ** 32 - 1 }).map(jobNumber);
@@ -11,7 +13,7 @@ const bytes = (maxLength: number) => fc.uint8Array({ maxLength });
 const cell: fc.Arbitrary<GroupRecord> = fc
   .record({
     ...{ type: fc.constant("cell" as const), job, version, position: word },
-    kind: fc.constantFrom("bytes", "ref", "deleted", "expired"),
+    kind: fc.constantFrom(...cellKinds),
     key: fc.uint8Array({ minLength: 1, maxLength: 1024 }),
     expiresAtMs: fc.integer({ min: 0, max: 2 ** 52 }),
     value: bytes(20_000),
@@ -19,9 +21,14 @@ const cell: fc.Arbitrary<GroupRecord> = fc
   .map(({ value, kind, ...rest }) => ({
     ...rest,
     kind,
-    value: kind === "bytes" || kind === "ref" ? value : undefined,
+    value: kind === "bytes" || kind === "ref" || kind === "counter" ? value : undefined,
   }));
-const result = fc.record({ sequence: word, version, position: word, existed: fc.boolean() });
+const values = fc.array(bytes(300), { maxLength: 8 });
+const answer = fc.oneof(fc.maxSafeInteger(), values.map(encodeValues));
+const result = fc.record(
+  { sequence: word, version, position: word, existed: fc.boolean(), result: answer },
+  { requiredKeys: ["sequence", "version", "position", "existed"] },
+);
 const session: fc.Arbitrary<GroupRecord> = fc.record({
   ...{ type: fc.constant("session" as const), job, floor: word },
   id: fc.uint8Array({ minLength: 8, maxLength: 8 }).map((id) => Buffer.from(id).toString("latin1")),
@@ -31,7 +38,11 @@ const abort: fc.Arbitrary<GroupRecord> = fc.record({
   ...{ type: fc.constant("abort" as const), job },
   object: fc.uint8Array({ minLength: 16, maxLength: 16 }).map(objectId),
 });
-const records = fc.array(fc.oneof(cell, session, abort), { maxLength: 12 });
+const items: fc.Arbitrary<GroupRecord> = fc.record({
+  ...{ type: fc.constant("items" as const), job, values },
+  key: fc.uint8Array({ minLength: 1, maxLength: 1024 }),
+});
+const records = fc.array(fc.oneof(cell, session, abort, items), { maxLength: 12 });
 
 /** Bytes as arrays of numbers, whatever class they have. */
 const plain = (value: unknown): unknown =>

@@ -1,0 +1,41 @@
+/** The map as a simulated client knows it: from some node that answers. */
+import type { Deadline } from "../../client/transport/deadline.ts";
+import { FleetView } from "../../client/transport/fleet-view.ts";
+import type { Rng } from "../../src/clock.ts";
+import { MayflyError } from "../../src/errors.ts";
+import type { SimPool } from "./pool.ts";
+import type { SimProcess } from "./process.ts";
+import type { World } from "./world.ts";
+
+const askMs = 350;
+
+/** The real view, but for whom it asks: that is drawn here, since the real one goes round from client to client. */
+export class SimFleetView extends FleetView {
+  readonly #world: World;
+  readonly #process: SimProcess;
+  readonly #rng: Rng;
+  readonly #pool: SimPool;
+
+  constructor(world: World, process: SimProcess, pool: SimPool, rng: Rng) {
+    super({ seeds: [], pool: () => pool.asPool });
+    this.#world = world;
+    this.#process = process;
+    this.#rng = rng;
+    this.#pool = pool;
+  }
+
+  /** @throws MayflyError NODE_UNREACHABLE, DEADLINE_EXCEEDED */
+  override async refresh(_deadline: Deadline): Promise<void> {
+    const { nodes, network } = this.#world;
+    const known = this.current?.nodes.filter(({ state }) => state !== "dead");
+    const listed = nodes.filter(({ port }) => known?.some((entry) => entry.port === port) ?? true);
+    const asked = listed[Math.floor(this.#rng.random() * listed.length)];
+    if (asked === undefined) throw new MayflyError("NODE_UNREACHABLE", "the map names nobody who lives");
+    const suspect = known?.find((entry) => this.#pool.failedLately(entry));
+    const map = await network.call(this.#process, asked.process, askMs, () => {
+      if (suspect !== undefined) asked.replicas.suspect(suspect.id);
+      return asked.map;
+    });
+    if (map !== undefined) this.adopt(map);
+  }
+}
