@@ -73,8 +73,11 @@ function stepRow(row: Row, group: number, input: TransitionInput, active: Readon
   const wanted = reachable(target, group, row, input, reaches);
   const joining = row.joining.filter((id) => active.has(id) && reaches(id));
   const ready = joining.filter((id) => reports.isReady(group, generation, id));
-  const members = [lead, ...fit.filter((id) => id !== lead && reaches(id)), ...ready];
+  const sure = [lead, ...fit.filter((id) => id !== lead && reaches(id)), ...ready];
   const filling = joining.filter((id) => wanted.includes(id) && !ready.includes(id));
+  // A member that the primary cannot reach holds up its writes. But the last other one stays until somebody else has all.
+  const isAlone = sure.length === 1 && wanted.some((id) => id !== lead);
+  const members = isAlone ? [...sure, ...fit.filter((id) => id !== lead && !reaches(id))] : sure;
   const done = wanted.length > 0 && wanted.every((id) => members.includes(id));
   // With too few nodes within reach those that should leave are better than none.
   const spare = members.filter((id) => !wanted.includes(id)).slice(0, target.length - wanted.length);
