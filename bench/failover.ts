@@ -142,7 +142,14 @@ async function killUnderLoad(
   });
 }
 
-const isDead = ({ active }: { readonly active: number }): boolean => active < fleetNodes;
+/** @throws Error when others died too: then there are too few nodes to repair onto, and the figures mean nothing. */
+function isDead({ active }: { readonly active: number }): boolean {
+  if (active >= fleetNodes - 1) return active < fleetNodes;
+  const others = fleetNodes - 1 - active;
+  throw new Error(
+    `${others} more nodes were declared dead than were killed; is the machine busy with other work?`,
+  );
+}
 
 interface Windows {
   readonly before: TimeWindow;

@@ -3,9 +3,7 @@
  * which process is which node. The controller is in this process.
  */
 import { ControllerClient } from "../../client/controller-client.ts";
-import { type Controller, createController } from "../../src/controller/controller.ts";
-import { createProcessProvisioner } from "../../src/controller/provisioners/process.ts";
-import { mainPath } from "./single-node.ts";
+import { type EmbeddedFleet, startEmbeddedFleet } from "../../src/embedded-fleet.ts";
 
 export interface ProcessFleetOptions {
   readonly nodes: number;
@@ -15,7 +13,7 @@ export interface ProcessFleetOptions {
 }
 
 export interface ProcessFleet {
-  readonly controller: Controller;
+  readonly controller: EmbeddedFleet["controller"];
   readonly client: ControllerClient;
   /** Process ids of the first nodes, by node. */
   readonly pids: ReadonlyMap<number, number>;
@@ -26,11 +24,10 @@ export interface ProcessFleet {
 /** Resolves when all nodes serve. @throws MayflyError NODE_UNREACHABLE */
 export async function startProcessFleet(options: ProcessFleetOptions): Promise<ProcessFleet> {
   const { nodes, nodeMemoryBytes, log = () => undefined } = options;
-  const provisioner = createProcessProvisioner({ mainPath });
-  const controller = createController({ port: 0, nodesInitial: nodes, nodeMemoryBytes, log }, provisioner);
+  const none = { port: 0, nodes: 0, nodesInitial: nodes, nodeMemoryBytes, log };
+  const { url: controllerUrl, controller, stop: stopFleet } = await startEmbeddedFleet(none);
   const pids = new Map<number, number>();
   try {
-    const controllerUrl = await controller.listen();
     // One after the other, so that it is seen who is who.
     while (pids.size < nodes) {
       const { pid = 0 } = await controller.provisioner.start({ controllerUrl, memoryBytes: nodeMemoryBytes });
@@ -43,11 +40,11 @@ export async function startProcessFleet(options: ProcessFleetOptions): Promise<P
       ...{ controller, client, pids },
       async stop() {
         client.close();
-        await controller.close();
+        await stopFleet();
       },
     };
   } catch (thrown) {
-    await controller.close();
+    await stopFleet();
     throw thrown;
   }
 }

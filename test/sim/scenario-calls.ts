@@ -1,6 +1,7 @@
 /** The calls of clients in a scenario, and their outcomes as text. */
 import type { RegisterOp } from "../history/register-model.ts";
 import type { Call, SimClient } from "./client.ts";
+import { keyNamed } from "./scenario-fleet.ts";
 import { valueBytesMin } from "./values.ts";
 
 export type Outcome = string;
@@ -15,8 +16,8 @@ const timeoutMs = 20_000;
  */
 export async function carryOutCall(client: SimClient, what: string): Promise<Outcome> {
   const [verb, ...words] = what.split(" ");
-  if (verb === "get" && words[0] === "ref") return await readRef(client, words[1]!);
-  const key = words[0]!;
+  if (verb === "get" && words[0] === "ref") return await readRef(client, keyNamed(words[1]!));
+  const key = keyNamed(words[0]!);
   client.ttlMs = Number(/ for (\d+)ms$/.exec(what)?.[1] ?? 0);
   const call = await client.call(key, opOf(client, verb!, key, what), timeoutMs);
   return describe(call);

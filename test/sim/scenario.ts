@@ -11,7 +11,7 @@ import { judge } from "./judge.ts";
 import type { SimNode } from "./node.ts";
 import { misplacedShards, rotOne } from "./object-state.ts";
 import { carryOutCall, type Outcome } from "./scenario-calls.ts";
-import { ScenarioFleet } from "./scenario-fleet.ts";
+import { keyNamed, ScenarioFleet } from "./scenario-fleet.ts";
 
 const waitMsMax = 90_000;
 
@@ -47,7 +47,7 @@ export class Scenario {
       drain: () => controller.drain(this.#node(rest).id!),
       undrain: () => controller.cancelDrain(this.#node(rest).id!),
       doom: () => this.#doom(words[0]!, rest.slice(words[0]!.length + 1)),
-      rot: () => rotOne(world, words.at(-1)!),
+      rot: () => rotOne(world, keyNamed(words.at(-1)!)),
       jump: () => this.#process(words[0]!).jumpWallClock(Number.parseInt(words[1]!, 10)),
       end: () => this.fleet.endJob(),
       wait: () => this.#wait(rest),
@@ -123,7 +123,7 @@ export class Scenario {
   }
 
   #row(key: string): Row {
-    return this.fleet.world.controller.fleet!.state.map.rows[groupOf(Buffer.from(key))]!;
+    return this.fleet.world.controller.fleet!.state.map.rows[groupOf(Buffer.from(keyNamed(key)))]!;
   }
 
   /** `A primary of k`, `A backup of k`, `A joining of k`, `A shard 0 of k`, `A other`: one that has no name yet. */
@@ -183,7 +183,7 @@ export class Scenario {
     if (what === "whole") return () => this.fleet.isWhole();
     if (what === "clean") return () => this.fleet.isWhole() && misplacedShards(world).length === 0;
     const [name = "", verb, key = ""] = what.split(" ");
-    const group = groupOf(Buffer.from(key)) as Group;
+    const group = groupOf(Buffer.from(keyNamed(key))) as Group;
     const isListed = (state: string): boolean =>
       world.controller.fleet?.state.map.nodes.find(({ id }) => id === this.#node(name).id)?.state === state;
     const conditions: Record<string, () => boolean> = {

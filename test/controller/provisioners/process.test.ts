@@ -63,6 +63,16 @@ test("a node that does not get ready in time is killed", async () => {
   await controller.provisioner.stopAll();
 });
 
+test("a start that is given up kills the node that is not ready", async () => {
+  const { controller } = await start();
+  const giveUp = new AbortController();
+  const spec = { controllerUrl: controller.url, memoryBytes: neverReady, signal: giveUp.signal };
+  const starting = controller.provisioner.start(spec);
+  giveUp.abort();
+  await expect(starting).rejects.toMatchObject({ message: expect.stringContaining("was given up") });
+  await controller.provisioner.stopAll();
+});
+
 test("a node that does not end when asked to is killed", async () => {
   const { controller, startNode } = await start({ stopWithinMs: 100 });
   const node = await startNode(deaf);
