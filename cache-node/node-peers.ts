@@ -6,6 +6,8 @@ import type { NodePool } from "../client/transport/node-pool.ts";
 import type { Clock } from "../src/clock.ts";
 import { MayflyError } from "../src/errors.ts";
 import type { Group, NodeId } from "../src/ids.ts";
+import { formatEpoch } from "../src/placement/epoch.ts";
+import type { Epoch } from "../src/placement/types.ts";
 import { effectsBatch } from "../src/wire/cell.ts";
 import type { RespValue } from "../src/wire/resp-value.ts";
 import type { Peers } from "./replication/peers.ts";
@@ -39,6 +41,10 @@ export class NodePeers implements Peers {
     const granted = await this.#request(node, "MF.GRANT", [view.epochText], (grantMs() * 2) / 3);
     if (typeof granted === "number") return granted;
     throw new MayflyError("PROTOCOL", `node ${node} answered MF.GRANT with something that is no time.`);
+  }
+
+  async sealed(node: NodeId, epoch: Epoch): Promise<void> {
+    await this.#request(node, "MF.SEALED", [formatEpoch(epoch)], this.#options.grantMs());
   }
 
   async exchangeMaps(node: NodeId): Promise<void> {

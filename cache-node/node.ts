@@ -172,6 +172,7 @@ class Node implements CacheNode {
       port: this.port,
       memoryBytes,
       pid,
+      instance: Buffer.from(this.#options.rng.bytes(16)).toString("hex"),
       ...(zone !== undefined && { zone }),
     };
     const reply = await this.#link.register(request);

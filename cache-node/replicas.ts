@@ -5,7 +5,7 @@
 import type { Clock, Rng } from "../src/clock.ts";
 import { MayflyError } from "../src/errors.ts";
 import type { Group, JobNumber, NodeId } from "../src/ids.ts";
-import { compareEpochs, formatEpoch } from "../src/placement/epoch.ts";
+import { compareEpochs, epochZero, formatEpoch } from "../src/placement/epoch.ts";
 import type { Epoch, FleetMap } from "../src/placement/types.ts";
 import { type Effect, encodeEffect, noJob } from "../src/wire/cell.ts";
 import type { HeartbeatRequest } from "../src/wire/control-api.ts";
@@ -82,6 +82,7 @@ export class Replicas {
     });
     this.rows = new Rows({
       ...{ clock, self, states: this.#states, logs: this.logs, grants: this.#grants },
+      askSealed: (node, epoch) => this.#askSealed(node, epoch),
       dropGroup: (group) => {
         this.cells.dropGroup(group);
         this.backup.dropGroup(group);
@@ -149,6 +150,20 @@ export class Replicas {
     return grantMs;
   }
 
+  /**
+   * Another node asks whether it may lead what this one led by maps older than this epoch: it reads nothing there any more.
+   *
+   * @throws MayflyError MOVED when this node has an older map
+   */
+  checkSealed(epoch: Epoch): void {
+    const mine = this.#options.map()?.epoch ?? epochZero;
+    if (compareEpochs(mine, epoch) >= 0) return;
+    throw new MayflyError(
+      "MOVED",
+      `${formatEpoch(mine)} is the epoch here, older than ${formatEpoch(epoch)}.`,
+    );
+  }
+
   /** Somebody says that a node cannot be reached; the controller finds out. */
   suspect(node: NodeId): void {
     if (this.#suspects.has(node)) return;
@@ -181,6 +196,18 @@ export class Replicas {
     this.#keeper.stop();
     this.rows.close();
     this.logs.close();
+  }
+
+  /** Whoever led a row and lives says at once that it does no more; otherwise its grants are waited out. */
+  async #askSealed(node: NodeId, epoch: Epoch): Promise<void> {
+    const { peers } = this.#options;
+    try {
+      await peers.sealed(node, epoch);
+    } catch (thrown) {
+      if (MayflyError.from(thrown).code !== "MOVED") throw thrown;
+      await peers.exchangeMaps(node);
+      await peers.sealed(node, epoch);
+    }
   }
 
   #openLink(member: NodeId, reports: LinkReports): BackupLink {

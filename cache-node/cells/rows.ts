@@ -22,6 +22,8 @@ export interface RowsOptions {
   readonly states: GroupStates;
   readonly logs: GroupLogs;
   readonly grants: Grants;
+  /** Resolves once the node has this map or a newer one: it reads nothing any more that it led by older ones. */
+  readonly askSealed: (node: NodeId, epoch: Epoch) => Promise<void>;
   /** What this node has of the group is void, or no longer its business. */
   readonly dropGroup: (group: Group) => void;
   /** This node serves the group from now on. */
@@ -48,6 +50,8 @@ export class Rows {
   readonly #role = new Uint8Array(groupCount);
   /** Monotonic time before which this node may not lead the group: what it granted to the primary before is not over. */
   readonly #fencedUntilMs = new Float64Array(groupCount);
+  /** Who was granted that; undefined when they were several. */
+  readonly #fencedFor: (NodeId | undefined)[] = [];
   /** The epoch of the map by which this node began to lead the group, without a break since. */
   readonly #ledSince: (Epoch | undefined)[] = [];
   #epochText = formatEpoch(epochZero);
@@ -149,6 +153,35 @@ export class Rows {
     }
     logs.closeUnused(map);
     this.#leadDue();
+    this.#askFenced(map);
+  }
+
+  /** A primary that lives says itself that it is one no more, so that nobody waits for its grants to be over. */
+  #askFenced(map: FleetMap): void {
+    const asked = new Set<NodeId>();
+    for (let group = 0 as Group; group < map.rows.length; group++) {
+      const before = this.#role[group] === sealed ? this.#fencedFor[group] : undefined;
+      if (before !== undefined) asked.add(before);
+    }
+    for (const node of asked) {
+      if (map.nodes.find(({ id }) => id === node)?.state === "dead") continue;
+      this.#options.askSealed(node, map.epoch).then(
+        () => this.#unfence(node, map),
+        () => undefined,
+      );
+    }
+  }
+
+  /** @param map that the node has; it led none of the rows sealed by now under a newer one */
+  #unfence(node: NodeId, map: FleetMap): void {
+    let isAny = false;
+    for (let group = 0 as Group; group < map.rows.length; group++) {
+      if (this.#role[group] !== sealed || this.#fencedFor[group] !== node) continue;
+      if (this.#map!.rows[group]!.generation !== map.rows[group]!.generation) continue;
+      this.#fencedUntilMs[group] = 0;
+      isAny = true;
+    }
+    if (isAny) this.#leadDue();
   }
 
   /** Leads nothing any more: its memory is about to go. */
@@ -163,6 +196,8 @@ export class Rows {
     const primaryBefore = before.nodes[0];
     if (primaryBefore !== undefined && primaryBefore !== me && primaryBefore !== row.nodes[0]) {
       const untilMs = grants.givenUntilMs(primaryBefore);
+      const isFree = this.#fencedUntilMs[group]! <= this.#options.clock.now();
+      this.#fencedFor[group] = isFree || this.#fencedFor[group] === primaryBefore ? primaryBefore : undefined;
       if (untilMs > this.#fencedUntilMs[group]!) this.#fencedUntilMs[group] = untilMs;
     }
     const isMember = row.nodes.includes(me);

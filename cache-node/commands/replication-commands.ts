@@ -26,5 +26,13 @@ export function replicationCommands(core: NodeCore): readonly Command[] {
         call.reply((writer) => writer.integer(grantMs));
       },
     },
+    {
+      /** `MF.SEALED tag epoch` -> `OK` when this node has a map that is not older */
+      ...{ ...common, name: "MF.SEALED", args: { min: 3, max: 3 } },
+      handle: (call) => {
+        core.replicas.checkSealed(parseEpoch(textArg(call, 2)));
+        call.reply((writer) => writer.simple("OK"));
+      },
+    },
   ];
 }

@@ -133,7 +133,7 @@ async function sendShard(
       checkDeadline(deadline, error);
       if (error.code === "BUSY" && ++busyTries % busyTriesMax !== 0) {
         await pause(deadline, (error.retryAfterMs ?? 20 * busyTries) * (0.5 + context.rng.random()), error);
-      } else if (error.code === "BUSY" || error.code === "NODE_UNREACHABLE") {
+      } else if (error.code === "BUSY" || error.kind === "unavailable") {
         node = await another(context, write.code, taken, node, error, deadline);
       } else {
         throw error;
@@ -154,7 +154,7 @@ async function another(
   error: MayflyError,
   deadline: Deadline,
 ): Promise<NodeId> {
-  if (error.code === "NODE_UNREACHABLE") await context.view.refresh(deadline).catch(() => undefined);
+  if (error.code !== "BUSY") await context.view.refresh(deadline).catch(() => undefined);
   try {
     return drawAnother(context, taken);
   } catch (few) {

@@ -31,6 +31,8 @@ export interface Fleet {
   readonly alarm: Alarm;
   /** Nodes that somebody has just reported as unreachable: to be probed. */
   readonly suspects: Set<number>;
+  /** By node: the token that it showed last, and that was good. Tokens of nodes do not expire. */
+  readonly knownTokens: Map<number, string>;
   readonly policy: ExecutionPolicy;
   /** The newest state that counts. */
   readonly state: FleetState;
@@ -108,6 +110,7 @@ export async function openFleet(settings: ControllerSettings, store: StateStore)
     announce,
     alarm: createAlarm(clock),
     suspects: new Set(),
+    knownTokens: new Map(),
     policy: settings,
     get state() {
       return ledger.state;

@@ -1,6 +1,7 @@
 /** Nodes come, report, hear what is new, and go. */
 import { expiresAtMsMax, exportPublicKey, signToken, verifyToken } from "../auth/token.ts";
 import { MayflyError } from "../errors.ts";
+import type { NodeId } from "../ids.ts";
 import { compareEpochs, epochPartMax, epochZero, formatEpoch, parseEpoch } from "../placement/epoch.ts";
 import { nodesMax } from "../placement/map-codec.ts";
 import type { Epoch, NodeEntry } from "../placement/types.ts";
@@ -18,6 +19,8 @@ export const watchMsMax = 30_000;
 /** @throws MayflyError QUOTA_EXCEEDED when the map is full. */
 export async function registerNode(fleet: Fleet, request: RegisterNodeRequest): Promise<RegisterNodeReply> {
   const { settings, vitals } = fleet;
+  const known = registeredBefore(fleet, request);
+  if (known !== undefined) return registration(fleet, known);
   const after = await fleet.change((state) => {
     if (state.map.nodes.length >= nodesMax) {
       throw new MayflyError("QUOTA_EXCEEDED", `the fleet has ${nodesMax} nodes, the most a map can list`);
@@ -25,13 +28,24 @@ export async function registerNode(fleet: Fleet, request: RegisterNodeRequest): 
     return addNode(state, { host: request.host, port: request.port }, request.zone ?? "");
   });
   const id = after.highestNode;
-  // Without this reply no process has this id, so the map in it is the one that the node begins with.
-  const map = fleet.encodedMapText();
   const nowMs = settings.clock.now();
-  const newcomer = { limitBytes: request.memoryBytes, pid: request.pid, joinedAtMs: nowMs };
+  const { memoryBytes: limitBytes, pid, instance } = request;
+  const newcomer = { limitBytes, pid, instance, joinedAtMs: nowMs };
   vitals.addNode(id, newcomer, fleet.state.map.epoch, nowMs);
   fleet.settlement.look();
   settings.log(`node ${id} at ${request.host}:${request.port} registered, pid ${request.pid}`);
+  return registration(fleet, id);
+}
+
+/** The node that the same process has become already: it has not heard the answer, and asks again. */
+function registeredBefore(fleet: Fleet, { host, port, instance }: RegisterNodeRequest): NodeId | undefined {
+  if (instance === undefined) return undefined;
+  const here = livingNodes(fleet.state).filter((node) => node.host === host && node.port === port);
+  return here.find(({ id }) => fleet.vitals.node(id)?.instance === instance)?.id;
+}
+
+function registration(fleet: Fleet, id: number): RegisterNodeReply {
+  const { settings } = fleet;
   return {
     nodeId: id,
     fleetToken: signToken(fleet.keys.privateKey, {
@@ -43,7 +57,8 @@ export async function registerNode(fleet: Fleet, request: RegisterNodeRequest): 
     publicKey: exportPublicKey(fleet.keys.publicKey),
     heartbeatMs: settings.heartbeatMs,
     deadAfterMs: settings.deadAfterMs,
-    map,
+    // Without this reply no process has this id, so this is the map that the node begins with.
+    map: fleet.encodedMapText(),
     jobs: fleet.jobTables.current(fleet.state),
   };
 }
@@ -114,9 +129,14 @@ export async function retireNode(fleet: Fleet, id: number): Promise<void> {
  * @throws MayflyError NODE_UNKNOWN
  */
 export function checkNodeToken(fleet: Fleet, id: number, token: string): void {
+  // To verify one costs more than all the rest of a heartbeat.
+  if (fleet.knownTokens.get(id) === token) return;
   try {
     const claims = verifyToken(fleet.keys.publicKey, token, fleet.settings.clock.wallMs());
-    if (claims.scope === "fleet" && claims.node === id) return;
+    if (claims.scope === "fleet" && claims.node === id) {
+      fleet.knownTokens.set(id, token);
+      return;
+    }
   } catch (thrown) {
     throw nodeUnknown(id, `its token is not of this fleet: ${MayflyError.from(thrown).message}`);
   }

@@ -57,8 +57,10 @@ export class Reach {
           reports.delete(to);
           continue;
         }
-        if (report.atMs - report.sinceMs > this.#times.deadAfterMs / 2) {
-          held.push({ from, to });
+        const lastsMs = report.atMs - report.sinceMs;
+        // To give a node up costs more than to use a link no more.
+        if (lastsMs > this.#times.deadAfterMs) held.push({ from, to });
+        if (lastsMs > this.#times.deadAfterMs / 2) {
           this.#cutUntilMs.set(keyOf(from, to), report.atMs + this.#lastsMs + healMs);
         }
       }

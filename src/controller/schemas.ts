@@ -64,6 +64,7 @@ export const registerNodeRequest = Type.Object({
   memoryBytes: bytes,
   zone: Type.Optional(word(0)),
   pid: number,
+  instance: Type.Optional(word(1)),
 });
 
 export const registerNodeReply = Type.Object({

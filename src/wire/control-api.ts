@@ -11,6 +11,8 @@ export interface RegisterNodeRequest {
   readonly memoryBytes: number;
   readonly zone?: string;
   readonly pid: number;
+  /** Of this life of the process, random: who asks again with the same one gets the same answer. */
+  readonly instance?: string;
 }
 
 export interface RegisterNodeReply {

@@ -242,6 +242,7 @@ export class SimNode {
         const { epoch } = this.map!;
         return ask(id, grantMs / 2, (node) => node.replicas.grant(this.id!, epoch));
       },
+      sealed: (id, epoch) => ask(id, grantMs, (node) => node.replicas.checkSealed(epoch)),
       exchangeMaps: async (id) => {
         const mine = this.map!;
         try {

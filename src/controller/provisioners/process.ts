@@ -4,9 +4,11 @@
  * that no node outlives this process, however it ends.
  */
 import { type ChildProcess, spawn } from "node:child_process";
+import { availableParallelism } from "node:os";
 import type { Cancel, Clock } from "../../clock.ts";
 import { systemClock } from "../../clock.ts";
 import { MayflyError } from "../../errors.ts";
+import { createLimiter } from "./limiter.ts";
 import type { NodeSpec, ProvisionedNode, Provisioner } from "./provisioner.ts";
 
 export interface ProcessProvisionerOptions {
@@ -39,6 +41,8 @@ export function createProcessProvisioner(options: ProcessProvisionerOptions): Pr
   const { mainPath, host = "127.0.0.1", readyWithinMs = 15_000, stopWithinMs = 5_000 } = options;
   const { clock = systemClock, execArgv = process.execArgv } = options;
   const running = new Map<ProvisionedNode, NodeProcess>();
+  // More at a time than there are cores would only make each slower, and starve the nodes that serve.
+  const starts = createLimiter(Math.max(2, availableParallelism()));
 
   async function end(node: NodeProcess): Promise<void> {
     node.child.kill("SIGTERM");
@@ -47,28 +51,30 @@ export function createProcessProvisioner(options: ProcessProvisionerOptions): Pr
     cancel();
   }
 
+  async function startOne(spec: NodeSpec): Promise<ProvisionedNode> {
+    const args = [...execArgv, mainPath, "node", ...nodeArguments(spec, host)];
+    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe", "ipc"] });
+    const ended = new Promise<void>((resolve) => {
+      child.once("exit", () => resolve());
+      child.once("error", () => resolve());
+    });
+    const { pid } = child;
+    const node: NodeProcess = { name: `process ${pid ?? "(not started)"}`, pid, child, ended };
+    running.set(node, node);
+    void ended.then(() => running.delete(node));
+    try {
+      await whenReady(child, readyWithinMs, clock, spec.signal);
+    } catch (thrown) {
+      if (child.pid !== undefined) child.kill("SIGKILL");
+      await ended;
+      throw thrown;
+    }
+    return node;
+  }
+
   return {
     startsNodes: true,
-    async start(spec) {
-      const args = [...execArgv, mainPath, "node", ...nodeArguments(spec, host)];
-      const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe", "ipc"] });
-      const ended = new Promise<void>((resolve) => {
-        child.once("exit", () => resolve());
-        child.once("error", () => resolve());
-      });
-      const { pid } = child;
-      const node: NodeProcess = { name: `process ${pid ?? "(not started)"}`, pid, child, ended };
-      running.set(node, node);
-      void ended.then(() => running.delete(node));
-      try {
-        await whenReady(child, readyWithinMs, clock, spec.signal);
-      } catch (thrown) {
-        if (child.pid !== undefined) child.kill("SIGKILL");
-        await ended;
-        throw thrown;
-      }
-      return node;
-    },
+    start: (spec) => starts(() => startOne(spec)),
     async stop(node) {
       const mine = running.get(node);
       if (mine !== undefined) await end(mine);

@@ -116,6 +116,8 @@ export async function createCells(
   const exchanges: NodeId[] = [];
   /** What other nodes answer to who asks for a grant: milliseconds, or an error. */
   const granting = { answer: (_to: NodeId): number => grantMs };
+  /** How other nodes answer to who asks whether they have sealed what they led; never by default. */
+  const sealing = { answer: (_to: NodeId): Promise<void> => new Promise(() => {}) };
   const node = createNode(
     {
       replicate: (to, encoded) =>
@@ -128,11 +130,12 @@ export async function createCells(
           });
         }),
       grant: (to) => Promise.resolve().then(() => granting.answer(to)),
+      sealed: (to) => sealing.answer(to),
       exchangeMaps: async (to) => void exchanges.push(to),
     },
     options,
   );
-  const cells = { ...node, deliveries, exchanges, granting };
+  const cells = { ...node, deliveries, exchanges, granting, sealing };
   node.adopt(mapOf(row, change));
   await turn();
   if (row[0] === self) await serve(cells);

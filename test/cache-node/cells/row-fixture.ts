@@ -49,6 +49,7 @@ export async function createRow(
           const other = await reach(id, to);
           return other.replicas.grant(id, made.state.map!.epoch);
         },
+        sealed: async (to, epoch) => (await reach(id, to)).replicas.checkSealed(epoch),
         exchangeMaps: async () => undefined,
       },
       options,

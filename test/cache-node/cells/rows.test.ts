@@ -63,6 +63,24 @@ describe("a primary", () => {
     expect(read(fixture)).toBeUndefined();
   });
 
+  test("waits no longer once the one before says that it has heard", async () => {
+    const fixture = await createCells([2, 1, 3], only);
+    fixture.replicas.grant(nodeId(2), { term: 1, n: 1 });
+    let hears = (): void => undefined;
+    fixture.sealing.answer = (to) => {
+      expect(to).toBe(2);
+      return new Promise((resolve) => {
+        hears = resolve;
+      });
+    };
+    fixture.adopt(mapOf([1], { ...only, generation: 2 }));
+    await fixture.clock.advance(10);
+    expect(fixture.rows.serves(group)).toBe(false);
+    hears();
+    await turn();
+    expect(fixture.rows.serves(group)).toBe(true);
+  });
+
   test("reads nothing without the grants of all backups, which it renews", async () => {
     const fixture = await createCells([1, 2, 3], only);
     const written = write(fixture, "value");
