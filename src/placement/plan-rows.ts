@@ -29,6 +29,8 @@ export interface RowPlanInput {
   readonly backups: number;
   /** `pack`: keep a row within a zone (crossing costs money). `spread`: over many (losing one loses less). */
   readonly zonePolicy: ZonePolicy;
+  /** Share of a node's share by which nodes may differ: evening out costs moves. None by default. */
+  readonly slack?: number;
 }
 
 /**
@@ -50,8 +52,9 @@ export function planRows(input: RowPlanInput): Row[] {
   const shares = sharesOf(weights, input.rows.length, places);
   const primaryShares = sharesOf(weights, input.rows.length, Math.min(1, places));
   fillRows(table, places, shares, primaryShares);
-  evenOut(table.memberships, shares, placeMover(table));
-  evenOut(table.primaries, primaryShares, primaryMover(table));
+  const slackOf = (all: readonly number[]): number => (input.slack ?? 0) * Math.min(...all);
+  evenOut(table.memberships, shares, placeMover(table), slackOf(shares));
+  evenOut(table.primaries, primaryShares, primaryMover(table), slackOf(primaryShares));
   return input.rows.map((row, group) => {
     const ids = table.rows[group]!.map((index) => nodes[index]!.id);
     const same = ids.length === row.nodes.length && ids.every((id, i) => id === row.nodes[i]);
@@ -164,13 +167,13 @@ function primaryMover(table: RowTable): Mover {
 const epsilon = 1e-6;
 
 /** Moves units until no pair of nodes, over and under, is further than one apart along any path. */
-function evenOut(counts: Int32Array, shares: readonly number[], mover: Mover): void {
+function evenOut(counts: Int32Array, shares: readonly number[], mover: Mover, slack: number): void {
   const over = (node: number): number => counts[node]! - shares[node]!;
   const byOver = [...counts.keys()];
   for (let moved = true; moved; ) {
     byOver.sort((a, b) => over(b) - over(a) || a - b);
     moved = byOver.some((from) => {
-      const path = pathToRoom(from, byOver, over, mover);
+      const path = pathToRoom(from, byOver, over, mover, slack);
       for (let i = 0; i + 1 < path.length; i++) mover.move(path[i]!, path[i + 1]!);
       return path.length > 0;
     });
@@ -186,8 +189,9 @@ function pathToRoom(
   byOver: readonly number[],
   over: (node: number) => number,
   mover: Mover,
+  slack: number,
 ): number[] {
-  const hasRoom = (node: number): boolean => over(from) - over(node) > 1 + epsilon;
+  const hasRoom = (node: number): boolean => over(from) - over(node) > 1 + slack + epsilon;
   if (!byOver.some(hasRoom)) return [];
   const cameFrom = new Map<number, number>([[from, -1]]);
   for (let ring = [from]; ring.length > 0; ) {

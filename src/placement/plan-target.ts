@@ -4,6 +4,9 @@ import { planRows, type RowNode } from "./plan-rows.ts";
 import type { ZonePolicy } from "./row-table.ts";
 import { emptyRow, type Row } from "./types.ts";
 
+/** Nodes may have a twentieth more rows than others: to move rows that lost nobody would trouble those who use them. */
+const slack = 0.05;
+
 /** By group: the nodes that the row should have, its primary first. */
 export type TargetRows = readonly (readonly NodeId[])[];
 
@@ -23,10 +26,28 @@ export interface TargetInput {
  */
 export function planTarget({ nodes, rows, previous, backups, zonePolicy }: TargetInput): TargetRows {
   const allowed = new Set(nodes.map((node) => node.id));
-  const base = rows.map((row, group) => {
+  const wanted = rows.map((row, group) => {
     const order = [...(previous?.[group] ?? []), ...row.nodes, ...row.joining];
-    return { ...emptyRow, nodes: [...new Set(order)].filter((id) => allowed.has(id)) };
+    return [...new Set(order)];
   });
+  const base = withPrimaries(wanted, allowed).map((members) => ({ ...emptyRow, nodes: members }));
   const weighed = nodes.map(({ id, zone }) => ({ id, zone, weight: 1 }));
-  return planRows({ nodes: weighed, rows: base, backups, zonePolicy }).map((row) => row.nodes);
+  return planRows({ nodes: weighed, rows: base, backups, zonePolicy, slack }).map((row) => row.nodes);
+}
+
+/** The rows without nodes that went. Those that lost their primary get the member that leads the fewest so far. */
+function withPrimaries(rows: TargetRows, allowed: ReadonlySet<NodeId>): TargetRows {
+  const leads = new Map<NodeId, number>();
+  const lead = (id: NodeId | undefined): void => {
+    if (id !== undefined) leads.set(id, (leads.get(id) ?? 0) + 1);
+  };
+  for (const [primary] of rows) if (primary !== undefined && allowed.has(primary)) lead(primary);
+  return rows.map((row) => {
+    const members = row.filter((id) => allowed.has(id));
+    if (members[0] === row[0]) return members;
+    const fewest = Math.min(...members.map((id) => leads.get(id) ?? 0));
+    const primary = members.find((id) => (leads.get(id) ?? 0) === fewest);
+    lead(primary);
+    return [...members].sort((a, b) => Number(b === primary) - Number(a === primary));
+  });
 }
