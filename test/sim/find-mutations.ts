@@ -1,4 +1,7 @@
-/** Runs the simulation with each mutation of the protocol until it shows a violation. */
+/**
+ * Runs the simulation with each mutation of the protocol until it shows a violation on a seed that shows none without it:
+ * what fails anyhow says nothing about the mutation.
+ */
 import { spawn } from "node:child_process";
 import type { Mutation } from "./mutations.ts";
 
@@ -9,7 +12,11 @@ export interface Found {
   readonly schedules: number;
   readonly seed: number;
   readonly what: string;
+  /** Seeds that fail without the mutation, too, and were passed over. */
+  readonly failAnyhow: readonly number[];
 }
+
+type Run = Omit<Found, "mutation" | "failAnyhow">;
 
 export interface FindOptions {
   readonly mutations: readonly Mutation[];
@@ -38,11 +45,31 @@ export async function findMutations(options: FindOptions): Promise<Found[]> {
 }
 
 async function findOne(mutation: Mutation, options: FindOptions): Promise<Found> {
-  const { seed, schedulesMax, runProgram } = options;
-  const args = ["test/sim/main.ts", "--find", "--seed", String(seed), "--schedules", String(schedulesMax)];
+  const end = options.seed + options.schedulesMax;
+  const failAnyhow: number[] = [];
+  for (let first = options.seed; first < end; ) {
+    const run = await find(mutation, first, end - first, options.runProgram);
+    if (!run.found) break;
+    const schedules = run.seed - options.seed + 1;
+    const control = await find({ ...mutation, edits: [] }, run.seed, 1, options.runProgram);
+    if (!control.found) return { ...run, mutation: mutation.name, schedules, failAnyhow };
+    failAnyhow.push(run.seed);
+    first = run.seed + 1;
+  }
+  const { seed, schedulesMax: schedules } = options;
+  return { mutation: mutation.name, found: false, schedules, seed, what: "", failAnyhow };
+}
+
+async function find(
+  { name, edits }: Mutation,
+  seed: number,
+  schedules: number,
+  runProgram: string,
+): Promise<Run> {
+  const args = ["test/sim/main.ts", "--find", "--seed", String(seed), "--schedules", String(schedules)];
   const child = spawn(process.execPath, [runProgram, ...args], {
     stdio: ["ignore", "pipe", "inherit"],
-    env: { ...process.env, MAYFLY_MUTATION: JSON.stringify(mutation.edits) },
+    env: { ...process.env, MAYFLY_MUTATION: JSON.stringify(edits) },
   });
   let output = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
@@ -53,7 +80,6 @@ async function findOne(mutation: Mutation, options: FindOptions): Promise<Found>
     child.once("close", resolve);
   });
   const line = output.trim().split("\n").at(-1) ?? "";
-  if (code !== 0 || !line.startsWith("{"))
-    throw new Error(`${mutation.name}: the simulation ended with ${code}`);
-  return { mutation: mutation.name, ...(JSON.parse(line) as Omit<Found, "mutation">) };
+  if (code !== 0 || !line.startsWith("{")) throw new Error(`${name}: the simulation ended with ${code}`);
+  return JSON.parse(line) as Run;
 }

@@ -63,7 +63,7 @@ export class LossBudget {
  * Whether the controller says that all that was lost is made anew, knows of all who are dead, and all rows are as long as
  * they can be, with members that have all heard of it.
  */
-export function isWhole({ controller, nodes }: World): boolean {
+export function isWhole({ controller, nodes, code }: World): boolean {
   const map = controller.fleet?.state.map;
   if (map === undefined || !controller.process.alive || controller.process.paused || !controller.mended)
     return false;
@@ -71,6 +71,8 @@ export function isWhole({ controller, nodes }: World): boolean {
   const living = map.nodes.filter(({ state }) => state !== "dead");
   if (!living.every(({ id }) => alive.has(id))) return false;
   const active = living.filter(({ state }) => state === "active").length;
+  // On fewer nodes nothing is as safe as the code says.
+  if (active < code.d + code.p) return false;
   const length = Math.min(map.backups + 1, active);
   const known = new Set(living.map(({ id }) => id));
   return (
