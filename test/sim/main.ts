@@ -132,7 +132,7 @@ async function runOne(seed: number, isLogged: boolean): Promise<number> {
 }
 
 async function find(first: number, schedules: number): Promise<number> {
-  let found: Omit<Found, "mutation"> = { found: false, schedules, seed: first, what: "" };
+  let found: Omit<Found, "mutation" | "failAnyhow"> = { found: false, schedules, seed: first, what: "" };
   for (let seed = first; seed < first + schedules && !found.found; seed++) {
     const [what] = (await runSchedule({ seed })).violations;
     if (what !== undefined) found = { found: true, schedules: seed - first + 1, seed, what };
