@@ -164,13 +164,9 @@ async function runMutations(
   const all = await findMutations({ mutations: wanted, seed, schedulesMax, workers, runProgram, onFound });
   const missed = all.filter(({ found }) => !found).map(({ mutation }) => mutation);
   const needed = Object.fromEntries(all.map(({ mutation, schedules }) => [mutation, schedules]));
-  const summary = {
-    mutations: all.length,
-    found: all.length - missed.length,
-    missed,
-    schedules: needed,
-    seed,
-  };
+  const failAnyhow = [...new Set(all.flatMap((each) => each.failAnyhow))];
+  const found = all.length - missed.length;
+  const summary = { mutations: all.length, found, missed, schedules: needed, failAnyhow, seed };
   const text = `${summary.found} of ${summary.mutations} mutations found`;
   process.stdout.write(isJson ? `${JSON.stringify(summary)}\n` : `${text}\n`);
   return missed.length === 0 ? 0 : 1;
