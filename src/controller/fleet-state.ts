@@ -217,7 +217,8 @@ export function sweepDead(state: FleetState): FleetState {
 /** Plans all rows over the active nodes, each born anew: nothing is stored in them. */
 export function layRows(state: FleetState, zonePolicy: ZonePolicy): FleetState {
   const { rows, backups } = state.map;
-  const planned = planTarget({ nodes: activeNodes(state), rows, previous: undefined, backups, zonePolicy });
+  const nodes = activeNodes(state);
+  const planned = planTarget({ nodes, rows, previous: undefined, backups, zonePolicy, slack: 0 });
   const laid = rows.map((row, group) => {
     const nodes = planned[group]!;
     const same = nodes.length === row.nodes.length && nodes.every((id, i) => id === row.nodes[i]);

@@ -5,7 +5,7 @@ import type { ZonePolicy } from "./row-table.ts";
 import { emptyRow, type Row } from "./types.ts";
 
 /** Nodes may have a twentieth more rows than others: to move rows that lost nobody would trouble those who use them. */
-const slack = 0.05;
+const slackDefault = 0.05;
 
 /** By group: the nodes that the row should have, its primary first. */
 export type TargetRows = readonly (readonly NodeId[])[];
@@ -18,13 +18,16 @@ export interface TargetInput {
   readonly previous: TargetRows | undefined;
   readonly backups: number;
   readonly zonePolicy: ZonePolicy;
+  /** Share by which nodes may differ; 0 where nothing is stored, and moving rows costs nothing. */
+  readonly slack?: number;
 }
 
 /**
  * Balanced rows over the nodes, as near as possible to the target before, and then to who has the rows or is being given
  * them. Deterministic. All nodes count alike: rows hold cells, and weights are for shards.
  */
-export function planTarget({ nodes, rows, previous, backups, zonePolicy }: TargetInput): TargetRows {
+export function planTarget(input: TargetInput): TargetRows {
+  const { nodes, rows, previous, backups, zonePolicy, slack = slackDefault } = input;
   const allowed = new Set(nodes.map((node) => node.id));
   const wanted = rows.map((row, group) => {
     const order = [...(previous?.[group] ?? []), ...row.nodes, ...row.joining];

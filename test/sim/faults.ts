@@ -30,6 +30,8 @@ export class Faults {
   #left: number;
   #open = 0;
   #leaderDied = false;
+  /** Whether a shard of a stripe may have rotted by the end. */
+  readonly rots: boolean;
   count = 0;
 
   constructor({ world, rng, addNode, clients }: FaultsOptions) {
@@ -40,6 +42,7 @@ export class Faults {
     const { p } = world.code;
     // What is rotten counts as lost, and nobody notices it.
     const rots = p > 1 && rng.random() < 0.3;
+    this.rots = rots;
     this.#budget = new LossBudget(world, rng, Math.min(2, rots ? p - 1 : p));
     const crash = (node: SimNode, why: string): void => this.#kill(node, why);
     // Whoever says that all is repaired is taken at its word.

@@ -35,7 +35,11 @@ export async function findMutations(options: FindOptions): Promise<Found[]> {
   const all: Found[] = [];
   const worker = async (): Promise<void> => {
     for (let mutation = left.shift(); mutation !== undefined; mutation = left.shift()) {
-      const found = await findOne(mutation, options);
+      const { seed } = options;
+      const found = await findOne(mutation, options).catch((thrown: unknown): Found => {
+        const none = { found: false, schedules: 0, seed, failAnyhow: [] };
+        return { ...none, mutation: mutation.name, what: `not run to the end: ${String(thrown)}` };
+      });
       all.push(found);
       options.onFound(found);
     }

@@ -158,7 +158,7 @@ async function runMutations(
     const shown = what.split("\n")[0]!.slice(0, 140);
     const outcome = found
       ? `found after ${schedules} schedules: seed ${at}, ${shown}`
-      : `NOT FOUND in ${schedules}`;
+      : `NOT FOUND in ${schedules} ${shown}`;
     process.stderr.write(`${mutation}: ${outcome}\n`);
   };
   const all = await findMutations({ mutations: wanted, seed, schedulesMax, workers, runProgram, onFound });

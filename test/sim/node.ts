@@ -108,7 +108,8 @@ export class SimNode {
   }
 
   async start(): Promise<void> {
-    const request = { host: "sim", port: this.port, memoryBytes: 1 << 30, pid: this.port };
+    const instance = this.process.name;
+    const request = { host: "sim", port: this.port, memoryBytes: 1 << 30, pid: this.port, instance };
     const reply = await this.#link.register(request);
     if (!this.process.alive) return;
     this.id = nodeId(reply.nodeId);

@@ -78,13 +78,13 @@ export function rotOne(world: World, key: string): undefined {
   bytes[0] = bytes[0]! ^ 1;
 }
 
-/** Damages as many shards of each stripe as parity replaces. */
-export function rotAll(world: World, rng: Rng): void {
+/** Damages as many shards of each stripe as parity replaces. @param rotten how many of each may be damaged already */
+export function rotAll(world: World, rng: Rng, rotten: number): void {
   for (const { job, ref } of committedObjects(world)) {
     const { code, object, sizeBytes } = ref;
     for (const [stripe, placed] of (ref.stripes ?? []).entries()) {
       const first = Math.floor(rng.random() * placed.length);
-      for (let i = 0; i < code.p; i++) {
+      for (let i = 0; i < code.p - rotten; i++) {
         const index = (first + i) % placed.length;
         if (storedBytes(stripeAt(sizeBytes, code, stripe), code, index) === 0) continue;
         const shard = livingNode(world, placed[index])?.shards.get(job, { object, stripe, index });

@@ -106,7 +106,7 @@ class Schedule {
     if (!over && !this.#failed) this.#violations.push(`stuck: some clients still work after ${workMs} ms`);
     if (!this.#failed) await this.#letSettle();
     const reader = new SimClient(this.#world, "reader", job, this.#part());
-    if (!this.#failed) await this.#readAll(reader);
+    if (!this.#failed) await this.#readAll(reader, faults.rots ? 1 : 0);
     const all = [...this.#clients, reader];
     const history = historyOf(all);
     this.#options.onHistory?.(history);
@@ -220,8 +220,8 @@ class Schedule {
   }
 
   /** What is there at last is there for all, with as many bad shards as parity replaces. */
-  async #readAll(reader: SimClient): Promise<void> {
-    rotAll(this.#world, this.#rng);
+  async #readAll(reader: SimClient, rotten: number): Promise<void> {
+    rotAll(this.#world, this.#rng, rotten);
     let done = false;
     const read = async (): Promise<void> => {
       for (const key of keys) {
