@@ -7,7 +7,7 @@ import { mutations } from "./mutations.ts";
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const timeoutMs = 240_000;
 /** Found within a few schedules each; `npm run sim -- --mutations` shows that all are. */
-const quickMutations = ["forgets-sessions", "relocates-whatever-is-there"];
+const quickMutations = ["forgets-sessions"];
 
 interface Run {
   readonly code: number;
@@ -26,10 +26,10 @@ function simulate(...args: readonly string[]): Promise<Run> {
 }
 
 test("schedules show no violation, and each has what it should have", { timeout: timeoutMs }, async () => {
-  const { code, lines } = await simulate("--schedules", "100", "--seed", "1", "--json");
+  const { code, lines } = await simulate("--schedules", "40", "--seed", "1", "--json");
   const { violations, schedules, full, seed, seeds } = JSON.parse(lines.at(-1)!) as Record<string, unknown>;
   expect({ violations, seeds }).toEqual({ violations: 0, seeds: [] });
-  expect({ code, schedules, full, seed }).toEqual({ code: 0, schedules: 100, full: 100, seed: 1 });
+  expect({ code, schedules, full, seed }).toEqual({ code: 0, schedules: 40, full: 40, seed: 1 });
 });
 
 test("a seed replays exactly", { timeout: timeoutMs }, async () => {
