@@ -24,6 +24,7 @@ const timeoutMs = 5000;
 
 export class NodePeers implements Peers {
   readonly #options: NodePeersOptions;
+  readonly #exchanges = new Map<NodeId, Promise<void>>();
 
   constructor(options: NodePeersOptions) {
     this.#options = options;
@@ -47,13 +48,23 @@ export class NodePeers implements Peers {
     await this.#request(node, "MF.SEALED", [formatEpoch(epoch)], this.#options.grantMs());
   }
 
-  async exchangeMaps(node: NodeId): Promise<void> {
+  /** Those who want it at the same time share one exchange. */
+  exchangeMaps(node: NodeId): Promise<void> {
+    let exchange = this.#exchanges.get(node);
+    if (exchange === undefined) {
+      exchange = this.#exchangeMaps(node).finally(() => this.#exchanges.delete(node));
+      this.#exchanges.set(node, exchange);
+    }
+    return exchange;
+  }
+
+  async #exchangeMaps(node: NodeId): Promise<void> {
     const { clock, view, encodedMap } = this.#options;
     const mine = encodedMap();
     try {
-      if (mine !== undefined) await this.#request(node, "MF.MAP.OFFER", [mine], timeoutMs);
       const theirs = await this.#request(node, "MF.MAP", [view.epochText], timeoutMs);
       if (theirs instanceof Uint8Array) view.offer(theirs);
+      else if (mine !== undefined) await this.#request(node, "MF.MAP.OFFER", [mine], timeoutMs);
     } catch {
       // Heartbeats bring the map, too.
       await view

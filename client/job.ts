@@ -116,7 +116,8 @@ export class Job {
     const context = this.#context;
     const common = { key, condition: conditionOf(options), ttlMs: checkTtl(options.ttlMs) };
     if (data instanceof Uint8Array) {
-      return writeObject(context, { ...common, stripes: stripesOfBytes(data, context.code) }, deadline);
+      const stripes = stripesOfBytes(data, context.code);
+      return writeObject(context, { ...common, stripes, whole: data }, deadline);
     }
     const stripeBytes = stripeBytesMax(context.code);
     const { whole, stripes } = await stripesOfStream(data, stripeBytes, inlineBytesMax, deadline);

@@ -181,9 +181,8 @@ export class MutationLog {
     if (kind === "ref") this.#options.onRef(job, group, name, value);
     if (isDueAnew) this.#due.add(expiresAtMs, { job, key, position });
     if (kind === "expired") this.#due.add(clock.wallMs() + expiredKeptMs, { job, key, position });
-    const replacedRef = isSameObject(kind, value, applied.replacedRef) ? undefined : applied.replacedRef;
     const { version } = effect;
-    const { result, emptied } = applied;
+    const { replacedRef, result, emptied } = applied;
     const finish = (): T => {
       if (replacedRef !== undefined) this.#options.freeObject(job, decodeRef(replacedRef));
       if (emptied || kind === "deleted") cells.forget(job, group, name, position);
@@ -207,9 +206,13 @@ export class MutationLog {
     cells.sweep(nowMs, sessionIdleMs);
   }
 
-  /** This node serves the group from now on: expiries are its to log. */
+  /**
+   * This node serves the group from now on: expiries are its to log, and what was replaced is its to free. The primary before
+   * may have resigned before it heard that a replacement is on all members; now it is. To free twice does no harm.
+   */
   activate(group: Group): void {
-    const { cells, clock } = this.#options;
+    const { cells, clock, freeObject } = this.#options;
+    for (const { job, ref } of cells.takeReplaced(group)) freeObject(job, decodeRef(ref));
     for (const { job, name, cell } of cells.timed(group)) {
       const key = Buffer.from(name, "latin1");
       const atMs = cell.kind === "expired" ? clock.wallMs() + expiredKeptMs : cell.expiresAtMs;
@@ -236,9 +239,4 @@ function noMemory(): MayflyError {
 /** A mutation that no session asked for. */
 export function nobody(job: JobNumber, key: Uint8Array, name: string): Mutation {
   return { job, session: noSession, sequence: 0, floor: 0, key, name, condition: "", epoch: undefined };
-}
-
-/** A ref that is committed anew, with other nodes perhaps, still names its shards. */
-function isSameObject(kind: EffectKind, value: Uint8Array, replaced: Uint8Array | undefined): boolean {
-  return replaced !== undefined && kind === "ref" && decodeRef(value).object === decodeRef(replaced).object;
 }

@@ -80,9 +80,12 @@ export class PendingObjects {
     if (objects?.size === 0) this.#groups.delete(pending.group);
   }
 
-  /** The most urgent one that waits for its turn; it is running from now on. */
-  take(): PendingObject | undefined {
-    for (let urgency = 0; urgency < urgencies; urgency++) {
+  /**
+   * The most urgent one that waits for its turn; it is running from now on.
+   * @param below only if it is more urgent than this
+   */
+  take(below: number = urgencies): PendingObject | undefined {
+    for (let urgency = 0; urgency < below; urgency++) {
       for (let next = this.#next(urgency); next !== undefined; next = this.#next(urgency)) {
         const isElsewhere = urgencyOf(next.assessment, next.code) !== urgency;
         if (next.removed || next.state !== "queued" || isElsewhere) continue;

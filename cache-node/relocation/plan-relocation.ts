@@ -69,10 +69,12 @@ export function assessRef(ref: Pick<Ref, "sizeBytes" | "code" | "stripes">, stat
 }
 
 export const urgencies: number = parityMax + 1;
+/** That of objects that have lost nothing: they are only on nodes that drain. */
+export const leastUrgent: number = urgencies - 1;
 
-/** How many more nodes may be lost before a stripe is, 0 first; the last place is for objects that have lost nothing. */
+/** How many more nodes may be lost before a stripe is, 0 first. */
 export function urgencyOf({ missingMax }: Assessment, code: Code): number {
-  return missingMax === 0 ? urgencies - 1 : code.p - missingMax;
+  return missingMax === 0 ? leastUrgent : code.p - missingMax;
 }
 
 /** One more lost node could make it unreadable, and that is not how it was written. */

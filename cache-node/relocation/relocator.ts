@@ -13,7 +13,14 @@ import { namesOnly } from "./glance-at-ref.ts";
 import { LostObjects } from "./lost-objects.ts";
 import { paceOf } from "./pace.ts";
 import { type PendingObject, PendingObjects } from "./pending-objects.ts";
-import { assessRef, type NodeStates, statesOf } from "./plan-relocation.ts";
+import {
+  assessRef,
+  leastUrgent,
+  type NodeStates,
+  statesOf,
+  urgencies,
+  urgencyOf,
+} from "./plan-relocation.ts";
 import { type RelocateOptions, relocateObject } from "./relocate-object.ts";
 import { TimeSlices } from "./time-slices.ts";
 
@@ -24,6 +31,12 @@ export interface RelocatorOptions extends Omit<RelocateOptions, "pace"> {
 
 /** Small objects cost round trips, large ones memory: the scratch memory bounds those. */
 const objectsInFlight = 16;
+/**
+ * Of those, objects that have lost nothing. Each rests for as long as it took before the next one: who drains has time, and
+ * all nodes of the fleet drain together while functions work.
+ */
+const movesInFlight = 2;
+const restMsMax = 1000;
 const scanAgainMs = 100;
 const backoffMsMin = 200;
 const backoffMsMax = 10_000;
@@ -45,6 +58,8 @@ export class Relocator {
   #active: ReadonlySet<NodeId> = new Set();
   /** The map names nodes that are not active, or named some that went. */
   #anyBad = false;
+  /** Under way, or resting. */
+  #moves = 0;
   #movedObjects = 0;
   #movedBytes = 0;
   #closed = false;
@@ -220,10 +235,21 @@ export class Relocator {
 
   #pump(): void {
     while (!this.#closed && this.#running.size < objectsInFlight) {
-      const pending = this.#pending.take();
+      const pending = this.#pending.take(this.#moves < movesInFlight ? urgencies : leastUrgent);
       if (pending === undefined) return;
-      void this.#run(pending);
+      if (urgencyOf(pending.assessment, pending.code) < leastUrgent) void this.#run(pending);
+      else void this.#runGently(pending);
     }
+  }
+
+  async #runGently(pending: PendingObject): Promise<void> {
+    const { clock } = this.#options;
+    const beganMs = clock.now();
+    this.#moves += 1;
+    await this.#run(pending);
+    await sleep(clock, Math.min(restMsMax, clock.now() - beganMs));
+    this.#moves -= 1;
+    this.#pump();
   }
 
   async #run(pending: PendingObject): Promise<void> {

@@ -19,6 +19,8 @@ export interface GrantKeeperOptions {
 }
 
 const renewalsDefault = 4;
+/** While maps follow each other closely the two may have different ones more than once. */
+const triesMax = 3;
 
 export class GrantKeeper {
   readonly #options: GrantKeeperOptions;
@@ -30,13 +32,12 @@ export class GrantKeeper {
     this.#options = options;
   }
 
-  /** Asks all that have not been asked, now and then again and again. */
+  /** To be called with each new map: asks those whose grants this node does not hold. All are asked again and again. */
   start(): void {
     if (this.#stopped) return;
-    this.#cancel?.();
-    for (const node of this.#options.followers()) if (!this.#asking.has(node)) void this.#ask(node);
-    const { clock, grantMs, renewals = renewalsDefault } = this.#options;
-    this.#cancel = clock.after(grantMs() / renewals, () => this.start(), true);
+    const { followers, grants } = this.#options;
+    for (const node of followers()) if (!grants.holds(node)) this.#ask(node);
+    if (this.#cancel === undefined) this.#askAllLater();
   }
 
   stop(): void {
@@ -44,21 +45,39 @@ export class GrantKeeper {
     this.#cancel?.();
   }
 
-  async #ask(node: NodeId): Promise<void> {
-    const { clock, grants, peers, onReached, onUnreachable } = this.#options;
-    const askedMs = clock.now();
-    const askedWallMs = clock.wallMs();
+  #askAllLater(): void {
+    const { clock, followers, grantMs, renewals = renewalsDefault } = this.#options;
+    const askAll = (): void => {
+      if (this.#stopped) return;
+      for (const node of followers()) this.#ask(node);
+      this.#askAllLater();
+    };
+    this.#cancel = clock.after(grantMs() / renewals, askAll, true);
+  }
+
+  #ask(node: NodeId): void {
+    if (this.#asking.has(node)) return;
     this.#asking.add(node);
-    try {
-      grants.hold(node, askedMs, askedWallMs, await peers.grant(node));
-      onReached(node);
-    } catch (thrown) {
-      const error = MayflyError.from(thrown);
-      if (error.code === "NODE_UNREACHABLE" || error.code === "DEADLINE_EXCEEDED") onUnreachable(node);
-      else onReached(node);
-      if (error.code === "MOVED") void peers.exchangeMaps(node);
-    } finally {
-      this.#asking.delete(node);
+    this.#askUntilSettled(node).finally(() => this.#asking.delete(node));
+  }
+
+  async #askUntilSettled(node: NodeId): Promise<void> {
+    const { clock, grants, peers, followers, onReached, onUnreachable } = this.#options;
+    for (let tries = 1; !this.#stopped; tries++) {
+      const askedMs = clock.now();
+      const askedWallMs = clock.wallMs();
+      try {
+        grants.hold(node, askedMs, askedWallMs, await peers.grant(node));
+        onReached(node);
+        return;
+      } catch (thrown) {
+        const error = MayflyError.from(thrown);
+        if (error.code === "NODE_UNREACHABLE" || error.code === "DEADLINE_EXCEEDED") onUnreachable(node);
+        else onReached(node);
+        if (error.code !== "MOVED") return;
+        await peers.exchangeMaps(node);
+        if (tries === triesMax || !followers().has(node)) return;
+      }
     }
   }
 }

@@ -11,6 +11,7 @@ import {
   decodeUpdate,
   parseInteger,
 } from "../../src/wire/collection.ts";
+import { decodeRef } from "../../src/wire/ref.ts";
 import type { GroupRecord } from "../replication/snapshot.ts";
 import { Cell, cellName } from "./cell.ts";
 import { type Collection, createCollection } from "./collections.ts";
@@ -22,6 +23,7 @@ import {
   type GroupCells,
   install,
   isCollection,
+  type ReplacedRef,
   recordsOf,
 } from "./group-cells.ts";
 import { indexChargeFor } from "./index-charge.ts";
@@ -32,7 +34,7 @@ import { type Asked, type SessionResult, smallEntryCharge } from "./session-resu
 
 /** What an effect has done. */
 export interface Applied {
-  /** The bytes of the ref that was at the key and is gone now. */
+  /** The bytes of the ref that was at the key, when nothing names its object any more. */
   readonly replacedRef: Buffer | undefined;
   /** What the update of a counter or a collection is answered. */
   readonly result: CellResult | undefined;
@@ -107,8 +109,8 @@ export class CellStore {
       if (block !== undefined && !reused) memory.free(block);
       return undefined;
     }
-    const replacedRef =
-      old?.kind === "ref" && oldBlock !== undefined ? Buffer.from(oldBlock.view()) : undefined;
+    const replacedRef = old?.kind === "ref" ? replacedBy(effect, oldBlock) : undefined;
+    if (replacedRef !== undefined) noteReplaced(group, { ref: replacedRef, wallMs });
     block?.view().set(effect.value);
     if (oldBlock !== undefined && !reused) memory.free(oldBlock);
     if (old !== undefined && isCollection(old.kind)) dropCollection(memory, group, name);
@@ -137,6 +139,17 @@ export class CellStore {
       if (!install(this.#memory.job(job), this.#group(job, group), record, wallMs)) return false;
     }
     return true;
+  }
+
+  /** Refs in the group that were replaced lately, over all jobs; from now on they are forgotten. */
+  *takeReplaced(group: Group): Iterable<{ readonly job: JobNumber; readonly ref: Uint8Array }> {
+    for (const [job, groups] of this.#jobs) {
+      const held = groups[group];
+      if (held === undefined || held.replaced.length === 0) continue;
+      const { replaced } = held;
+      held.replaced = [];
+      for (const { ref } of replaced) yield { job, ref };
+    }
   }
 
   /** Frees all that this node has of the group. */
@@ -190,13 +203,16 @@ export class CellStore {
   }
 
   /**
-   * Lets go of answers to sessions that have been silent for `idleMs`. Aborts are kept as long as the job lives: a writer may
-   * come back with its commit after any time.
+   * Lets go of answers to sessions that have been silent for `idleMs`, and of replaced refs. Aborts are kept as long as the
+   * job lives: a writer may come back with its commit after any time.
    */
   sweep(wallMs: number, idleMs: number): void {
     for (const [job, groups] of this.#jobs) {
       const memory = this.#memory.job(job);
-      for (const group of groups) group?.sessions.sweep(memory, wallMs, idleMs);
+      for (const group of groups) {
+        group?.sessions.sweep(memory, wallMs, idleMs);
+        if (group !== undefined) forgetReplaced(group, wallMs);
+      }
     }
   }
 
@@ -233,6 +249,28 @@ export class CellStore {
     }
     return cells;
   }
+}
+
+/** One that is committed anew, with other nodes perhaps, still names its shards. */
+function replacedBy({ kind, value }: Effect, old: Block | undefined): Buffer | undefined {
+  if (old === undefined) return undefined;
+  const ref = Buffer.from(old.view());
+  return kind === "ref" && decodeRef(value).object === decodeRef(ref).object ? undefined : ref;
+}
+
+/** Longer than an effect is under way. */
+const replacedKeptMs = 30_000;
+/** Of a job and group. */
+const replacedMax = 64;
+
+function noteReplaced({ replaced }: GroupCells, ref: ReplacedRef): void {
+  replaced.push(ref);
+  if (replaced.length > replacedMax) replaced.shift();
+}
+
+function forgetReplaced({ replaced }: GroupCells, wallMs: number): void {
+  const young = replaced.findIndex((ref) => ref.wallMs > wallMs - replacedKeptMs);
+  if (young !== 0) replaced.splice(0, young < 0 ? replaced.length : young);
 }
 
 /** The cell that the effect leaves at the key. */

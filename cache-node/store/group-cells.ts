@@ -16,6 +16,13 @@ export interface GroupCells {
   readonly sessions: SessionResults;
   /** Object ids that must not be committed any more. */
   readonly aborted: Set<string>;
+  /** Encoded refs that were replaced lately, oldest first. */
+  replaced: ReplacedRef[];
+}
+
+export interface ReplacedRef {
+  readonly ref: Uint8Array;
+  readonly wallMs: number;
 }
 
 /** What a collection costs beside its cell and its elements. */
@@ -24,7 +31,8 @@ export const collectionCharge: number = indexChargeFor(0);
 const itemsBytesMax = 64 * 1024;
 
 export function createGroupCells(): GroupCells {
-  return { cells: new Map(), collections: undefined, sessions: new SessionResults(), aborted: new Set() };
+  const [cells, sessions, aborted] = [new Map(), new SessionResults(), new Set<string>()];
+  return { cells, collections: undefined, sessions, aborted, replaced: [] };
 }
 
 export function isCollection(kind: CellKind): kind is CollectionKind {

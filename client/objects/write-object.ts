@@ -17,6 +17,8 @@ export interface ObjectWrite {
   readonly key: Uint8Array;
   /** The bytes in pieces of exactly one stripe each, but for the last. */
   readonly stripes: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+  /** All of them, where they stay at hand: what must be written again is taken from here, and else read back. */
+  readonly whole?: Uint8Array;
   readonly condition: Condition;
   readonly ttlMs: number;
 }
@@ -101,13 +103,18 @@ async function commit(
       const error = MayflyError.from(thrown);
       if (error.code !== "PLACEMENT_REFUSED" || tries === commitTriesMax) throw error;
       await context.view.refresh(deadline).catch(() => undefined);
-      current = await placeAgain(context, current, deadline);
+      current = await placeAgain(context, write, current, deadline);
       onMoved(current);
     }
   }
 }
 
-async function placeAgain(context: ClientContext, ref: Ref, deadline: Deadline): Promise<Ref> {
+async function placeAgain(
+  context: ClientContext,
+  { whole }: ObjectWrite,
+  ref: Ref,
+  deadline: Deadline,
+): Promise<Ref> {
   const usable = (node: NodeId): boolean => context.view.node(node)?.state === "active";
   const stripes: NodeId[][] = [];
   let offset = 0;
@@ -117,8 +124,8 @@ async function placeAgain(context: ClientContext, ref: Ref, deadline: Deadline):
     const wrong = nodes.flatMap((node, shard) => (usable(node) ? [] : [shard]));
     const placed = [...nodes];
     if (wrong.length > 0) {
-      const bytes = Buffer.allocUnsafe(length);
-      await readRanges(context, [{ ref, offset, length, into: bytes }], deadline);
+      const bytes = whole?.subarray(offset, offset + length) ?? Buffer.allocUnsafe(length);
+      if (whole === undefined) await readRanges(context, [{ ref, offset, length, into: bytes }], deadline);
       const write = { object: ref.object, stripe, code: ref.code, bytes };
       const moved = await rewriteShards(context, write, wrong, new Set(nodes), deadline);
       for (const [shard, node] of moved) placed[shard] = node;

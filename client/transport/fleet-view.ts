@@ -6,7 +6,7 @@ import type { Cancel, Clock } from "../../src/clock.ts";
 import { MayflyError } from "../../src/errors.ts";
 import type { NodeId } from "../../src/ids.ts";
 import { compareEpochs, formatEpoch } from "../../src/placement/epoch.ts";
-import { decodeMap } from "../../src/placement/map-codec.ts";
+import { decodeEpoch, decodeMap } from "../../src/placement/map-codec.ts";
 import type { Address, Epoch, FleetMap, NodeEntry } from "../../src/placement/types.ts";
 import { checkDeadline, type Deadline, leftMs, pause, startDeadline, within } from "./deadline.ts";
 import type { NodePool } from "./node-pool.ts";
@@ -58,9 +58,10 @@ export class FleetView {
     return this.#nodes.get(id);
   }
 
-  /** Takes a map if it is newer than the one at hand. */
+  /** Takes a map if it is newer than the one at hand: the same one comes on many ways. */
   offer(encoded: Uint8Array): void {
-    this.adopt(decodeMap(encoded));
+    if (this.#map !== undefined && compareEpochs(decodeEpoch(encoded), this.#map.epoch) <= 0) return;
+    this.adopt(decodeMap(encoded, this.#map));
   }
 
   adopt(map: FleetMap): void {

@@ -155,8 +155,8 @@ async function revive(fleet: Fleet, id: number): Promise<void> {
   fleet.settings.log(`node ${id} was declared dead and is alive: it has rows that nobody else has`);
 }
 
-/** Every epoch costs each node a map: what is not urgent is gathered for so long, and longer in large fleets. */
-const gatherMs = 20;
+/** Every epoch costs each node and each client a map: what is not urgent is gathered for so long, and longer in large fleets. */
+const gatherMs = 100;
 
 function hearReports(fleet: Fleet, id: number, request: HeartbeatRequest, nowMs: number): void {
   const { alarm, reach, rowFacts, state } = fleet;

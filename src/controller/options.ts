@@ -98,7 +98,7 @@ export function resolveOptions(options: ControllerOptions): ControllerSettings {
     heartbeatMs,
     deadAfterMs,
     lostAfterMs: options.lostAfterMs ?? 10 * deadAfterMs,
-    joiningRowsMax: options.joiningRowsMax ?? 128,
+    joiningRowsMax: options.joiningRowsMax ?? 256,
     rowCount: options.rowCount ?? groupCount,
     nodeMemoryBytes: autoscale?.nodeMemoryBytes ?? options.nodeMemoryBytes,
     autoscale,

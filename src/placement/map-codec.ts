@@ -28,7 +28,7 @@ import { type NodeId, nodeId } from "../ids.ts";
 import { ByteReader, ByteWriter, MalformedBytes } from "./byte-cursor.ts";
 import { epochPartMax } from "./epoch.ts";
 import { groupCount } from "./groups.ts";
-import type { FleetMap, NodeEntry, NodeState, Row } from "./types.ts";
+import type { Epoch, FleetMap, NodeEntry, NodeState, Row } from "./types.ts";
 
 /** Nodes that one map may list. */
 export const nodesMax = 4096;
@@ -103,11 +103,30 @@ function endOfRun(rows: readonly Row[], start: number): number {
   return end;
 }
 
-/** @throws MayflyError PROTOCOL for anything that `encodeMap` cannot have written. */
-export function decodeMap(bytes: Uint8Array): FleetMap {
+/**
+ * @param known an older map of the fleet: rows that are still as they were are its objects
+ * @throws MayflyError PROTOCOL for anything that `encodeMap` cannot have written.
+ */
+export function decodeMap(bytes: Uint8Array, known?: FleetMap): FleetMap {
+  return decode(bytes, (from) => {
+    const epoch = readEpoch(from);
+    const backups = from.varint(rowNodesMax - 1, "the number of backups");
+    const nodes = readNodes(from);
+    const rows = readRows(from, nodes, known?.rows ?? []);
+    from.end();
+    return { epoch, nodes, rows, backups };
+  });
+}
+
+/** Of an encoded map, of which no more is read. @throws MayflyError PROTOCOL */
+export function decodeEpoch(bytes: Uint8Array): Epoch {
+  return decode(bytes, readEpoch);
+}
+
+function decode<T>(bytes: Uint8Array, read: (from: ByteReader) => T): T {
   try {
     if (bytes.length > mapBytesMax) throw new MalformedBytes(`${bytes.length} bytes, above ${mapBytesMax}`);
-    return readMap(new ByteReader(bytes));
+    return read(new ByteReader(bytes));
   } catch (thrown) {
     if (!(thrown instanceof MalformedBytes)) throw thrown;
     throw new MayflyError(
@@ -117,20 +136,15 @@ export function decodeMap(bytes: Uint8Array): FleetMap {
   }
 }
 
-function readMap(from: ByteReader): FleetMap {
+function readEpoch(from: ByteReader): Epoch {
   if (Buffer.compare(from.take(magic.length, "the magic"), magic) !== 0)
     throw new MalformedBytes("wrong magic");
   const found = from.u8("the version");
   if (found !== version) throw new MalformedBytes(`version ${found}, and this release reads ${version}`);
-  const epoch = {
+  return {
     term: from.varint(epochPartMax, "the term"),
     n: from.varint(epochPartMax, "the epoch's n"),
   };
-  const backups = from.varint(rowNodesMax - 1, "the number of backups");
-  const nodes = readNodes(from);
-  const rows = readRows(from, nodes);
-  from.end();
-  return { epoch, nodes, rows, backups };
 }
 
 function readNodes(from: ByteReader): NodeEntry[] {
@@ -150,10 +164,11 @@ function readNodes(from: ByteReader): NodeEntry[] {
   return nodes;
 }
 
-function readRows(from: ByteReader, nodes: readonly NodeEntry[]): Row[] {
+function readRows(from: ByteReader, nodes: readonly NodeEntry[], known: readonly Row[]): Row[] {
   const count = from.varint(groupCount, "the number of rows");
   if (count === 0) throw new MalformedBytes("a map without rows");
   const rows: Row[] = [];
+  const ids: NodeId[] = [];
   while (rows.length < count) {
     const runRows = from.varint(count - rows.length, "the length of a run of rows");
     if (runRows === 0) throw new MalformedBytes("a run of rows is empty");
@@ -164,13 +179,21 @@ function readRows(from: ByteReader, nodes: readonly NodeEntry[]): Row[] {
     const members = full + from.u8("the number of joining nodes of a row");
     if (members > Math.min(rowNodesMax, nodes.length)) throw new MalformedBytes(`a row of ${members} nodes`);
     for (let i = 0; i < runRows; i++) {
-      const ids: NodeId[] = [];
+      ids.length = 0;
       for (let j = 0; j < members; j++) {
         const { id } = nodes[from.varint(nodes.length - 1, "the position of a node")]!;
         if (ids.includes(id)) throw new MalformedBytes(`row ${rows.length} names node ${id} twice`);
         ids.push(id);
       }
-      rows.push({ generation, nodes: ids.slice(0, full), joining: ids.slice(full), born, lostJobs });
+      const before = known[rows.length];
+      const isSame =
+        before?.generation === generation &&
+        before.born === born &&
+        before.lostJobs === lostJobs &&
+        before.nodes.length === full &&
+        ids.every((id, at) => id === (at < full ? before.nodes[at] : before.joining[at - full]));
+      if (isSame) rows.push(before);
+      else rows.push({ generation, nodes: ids.slice(0, full), joining: ids.slice(full), born, lostJobs });
     }
   }
   return rows;

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { MayflyError } from "../../../src/errors.ts";
 import { type Group, nodeId } from "../../../src/ids.ts";
 import { groupOf } from "../../../src/placement/groups.ts";
+import { encodeRef } from "../../../src/wire/ref.ts";
 import { effectOf } from "../replication/effects.ts";
 import {
   acknowledge,
@@ -202,6 +203,19 @@ describe("a row that this node should lead and cannot", () => {
     fixture.adopt(mapOf([1, 3], { ...only, generation: 2 }));
     expect(fixture.replicas.report().unfit).toEqual([[group, 2]]);
   });
+});
+
+test("whoever leads next frees what was replaced while the one before resigned, and nothing that is there", async () => {
+  const fixture = await createCells([2, 1], only);
+  const refs = ["a", "b"].map((name) => {
+    const ref = { object: name.repeat(16) as never, key, sizeBytes: 0 };
+    return encodeRef({ ...ref, code: { d: 1, p: 0 }, stripes: [] });
+  });
+  const effects = refs.map((value, at) => effectOf(at + 1, { group, kind: "ref", key, value }));
+  expect(fixture.backup.apply(nodeId(2), effects)).toEqual([]);
+  expect(fixture.freed).toEqual([]);
+  fixture.adopt(mapOf([1], { ...only, generation: 2 }));
+  expect(fixture.freed.map(({ object }) => object)).toEqual(["a".repeat(16)]);
 });
 
 test("a node that is told of another primary, or of none, resigns, and tells those who wait where to go", async () => {

@@ -67,13 +67,20 @@ describe("effects", () => {
   test("give back the ref that they replace", () => {
     const { store } = createStore();
     const code = { d: 1, p: 0 };
-    const object = "o".repeat(16) as never;
-    const ref = encodeRef({ object, key: Buffer.from("k"), sizeBytes: 0, code, stripes: [] });
+    const refOf = (name: string) => {
+      const object = name.repeat(16) as never;
+      return encodeRef({ object, key: Buffer.from("k"), sizeBytes: 0, code, stripes: [] });
+    };
+    const [ref, other] = [refOf("o"), refOf("p")];
     const commit = write("k", "", { kind: "ref", value: ref });
     expect(apply(store, commit, 1, 0)?.replacedRef).toBeUndefined();
-    expect(apply(store, commit, 2, 0)?.replacedRef?.equals(ref)).toBe(true);
-    expect(apply(store, write("k", "x"), 3, 0)?.replacedRef?.equals(ref)).toBe(true);
-    expect(apply(store, write("k", "y"), 4, 0)?.replacedRef).toBeUndefined();
+    expect(apply(store, commit, 2, 0)?.replacedRef).toBeUndefined();
+    expect(apply(store, { ...commit, value: other }, 3, 0)?.replacedRef?.equals(ref)).toBe(true);
+    expect(apply(store, write("k", "x"), 4, 20_000)?.replacedRef?.equals(other)).toBe(true);
+    expect(apply(store, write("k", "y"), 5, 0)?.replacedRef).toBeUndefined();
+    store.sweep(30_001, Number.POSITIVE_INFINITY);
+    expect([...store.takeReplaced(group)]).toEqual([{ job, ref: Buffer.from(other) }]);
+    expect([...store.takeReplaced(group)]).toEqual([]);
   });
 
   test("that find no memory change nothing, and cost nothing", () => {
@@ -145,12 +152,18 @@ describe("overwrites", () => {
     apply(store, write("k", "VALUE"), 2, 0);
     expect(cell.block).toBe(block);
     expect(textOf(store, "k")).toBe("VALUE");
-    apply(store, write("k", "ref 1", { kind: "ref" }), 3, 0);
-    expect(apply(store, write("k", "ref 2", { kind: "ref" }), 4, 0)?.replacedRef?.toString()).toBe("ref 1");
-    expect(cell.block).toBe(block);
-    apply(store, write("k", "length"), 5, 0);
+    apply(store, write("k", "length"), 3, 0);
     expect(cell.block).not.toBe(block);
     expect(block?.readable).toBe(false);
+    const refs = ["o", "p"].map((name) => {
+      const ref = { object: name.repeat(16) as never, key: Buffer.from("k"), sizeBytes: 0 };
+      return encodeRef({ ...ref, code: { d: 1, p: 0 }, stripes: [] });
+    });
+    const [first, second] = refs.map((value) => write("k", "", { kind: "ref", value }));
+    apply(store, first!, 4, 0);
+    const blockOfRef = cell.block;
+    expect(apply(store, second!, 5, 0)?.replacedRef?.equals(refs[0]!)).toBe(true);
+    expect(cell.block).toBe(blockOfRef);
   });
 
   test("leave a pinned block as it is, until it is let go", () => {
