@@ -3,7 +3,7 @@
  * still, and what those feel whom it does not concern. Without load: how soon lost shards have been made anew.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { groupCount, groupOf } from "../src/placement/groups.ts";
+import { groupOf } from "../src/placement/groups.ts";
 import type { FillReply, KeySet, LoadReply, LoadStream } from "./drivers/steady-messages.ts";
 import type { FleetWatch } from "./harness/fleet-watch.ts";
 import { failures, latenciesMs, longestGap, operationsPerBin } from "./harness/load-figures.ts";
@@ -31,6 +31,8 @@ const warmMs = 5000;
 const minuteMs = 60_000;
 const mendedWithinMs = 180_000;
 
+/** One key in each of so many groups: of every row, primary and backup is the node that dies in some. */
+const cellKeys = 256;
 const cellBytes = 512;
 const objectBytes = mebibyte;
 /** Of which there are enough that have nothing to do with the node that dies. */
@@ -90,7 +92,7 @@ async function killUnderLoad(
   const fleetOptions = { nodes: fleetNodes, nodeMemoryBytes: loadMemoryBytes, code };
   return inScene(fleetOptions, options, async ({ fleet, watch, client }) => {
     const [cells, objects] = [await client(), await client()];
-    const cellSet = { name: "cells", keys: keysOfGroups(groupCount * scale), valueBytes: cellBytes };
+    const cellSet = { name: "cells", keys: keysOfGroups(Math.ceil(cellKeys * scale)), valueBytes: cellBytes };
     await cells.fill(cellSet, 64);
     const kept: KeySet = { name: "kept", keys: numbered("kept", objectsKept), valueBytes: objectBytes };
     const { nodes } = await objects.fill(kept, 4);

@@ -32,10 +32,11 @@ export interface RelocatorOptions extends Omit<RelocateOptions, "pace"> {
 /** Small objects cost round trips, large ones memory: the scratch memory bounds those. */
 const objectsInFlight = 16;
 /**
- * Of those, objects that have lost nothing. Each rests for as long as it took before the next one: who drains has time, and
- * all nodes of the fleet drain together while functions work.
+ * Of those, objects that have lost nothing. Each rests for a multiple of the time that it took before the next one: who
+ * drains has time, and all nodes of the fleet move what they lead at once while functions work.
  */
 const movesInFlight = 2;
+const restFactor = 3;
 const restMsMax = 1000;
 const scanAgainMs = 100;
 const backoffMsMin = 200;
@@ -247,7 +248,7 @@ export class Relocator {
     const beganMs = clock.now();
     this.#moves += 1;
     await this.#run(pending);
-    await sleep(clock, Math.min(restMsMax, clock.now() - beganMs));
+    await sleep(clock, Math.min(restMsMax, restFactor * (clock.now() - beganMs)));
     this.#moves -= 1;
     this.#pump();
   }

@@ -35,7 +35,7 @@ export interface ControllerOptions {
    * by default, at least `deadAfterMs`.
    */
   readonly lostAfterMs?: number;
-  /** Rows that are copied to other nodes at a time, in the whole fleet; 128 by default. */
+  /** Rows that are copied to other nodes at a time, in the whole fleet; 96 by default. */
   readonly joiningRowsMax?: number;
   /** Rows of a new fleet; 1,024 unless it is a simulation, which may do with fewer. */
   readonly rowCount?: number;
@@ -98,7 +98,7 @@ export function resolveOptions(options: ControllerOptions): ControllerSettings {
     heartbeatMs,
     deadAfterMs,
     lostAfterMs: options.lostAfterMs ?? 10 * deadAfterMs,
-    joiningRowsMax: options.joiningRowsMax ?? 256,
+    joiningRowsMax: options.joiningRowsMax ?? 96,
     rowCount: options.rowCount ?? groupCount,
     nodeMemoryBytes: autoscale?.nodeMemoryBytes ?? options.nodeMemoryBytes,
     autoscale,

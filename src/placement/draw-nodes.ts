@@ -5,8 +5,10 @@ import type { NodeId } from "../ids.ts";
 import type { FleetMap } from "./types.ts";
 
 /**
- * `count` distinct nodes among the active ones with a weight, in random order. Each next node is drawn with probability
- * weight / (sum of the weights of those not drawn yet), which is weighted sampling without replacement.
+ * `count` distinct nodes among the active ones, in random order. Each next node is drawn with probability
+ * weight / (sum of the weights of those not drawn yet), which is weighted sampling without replacement. Full nodes, which
+ * have no weight, are drawn only where there are too few others: they take a shard as soon as something was freed, and
+ * answer BUSY until then, so that a writer waits instead of failing.
  *
  * A pass over the weights for each draw, no logarithms and no sorting: it runs once a stripe, and fleets are small.
  *
@@ -16,11 +18,20 @@ export function drawNodes(map: FleetMap, count: number, rng: Rng, avoid?: Readon
   const ids: NodeId[] = [];
   const weights: number[] = [];
   let weightLeft = 0;
-  for (const node of map.nodes) {
-    if (node.state !== "active" || node.weight === 0 || avoid?.has(node.id) === true) continue;
-    ids.push(node.id);
-    weights.push(node.weight);
-    weightLeft += node.weight;
+  const add = (id: NodeId, weight: number): void => {
+    ids.push(id);
+    weights.push(weight);
+    weightLeft += weight;
+  };
+  const full: NodeId[] = [];
+  for (const { id, state, weight } of map.nodes) {
+    if (state !== "active" || avoid?.has(id) === true) continue;
+    if (weight > 0) add(id, weight);
+    else full.push(id);
+  }
+  while (ids.length < count && full.length > 0) {
+    const [id] = full.splice(Math.floor(rng.random() * full.length), 1);
+    add(id!, 1);
   }
   if (ids.length < count) throw notEnoughNodes(map, count, ids.length, avoid);
   const drawn: NodeId[] = [];
@@ -46,16 +57,14 @@ function notEnoughNodes(
   avoid: ReadonlySet<NodeId> | undefined,
 ): MayflyError {
   const active = map.nodes.filter((node) => node.state === "active");
-  const full = active.filter((node) => node.weight === 0).length;
-  const avoided = active.filter((node) => node.weight > 0 && avoid?.has(node.id) === true).length;
+  const avoided = active.filter((node) => avoid?.has(node.id) === true).length;
   const reasons = [
     `${active.length} of ${map.nodes.length} nodes are active`,
-    ...(full > 0 ? [`${full} of them full`] : []),
     ...(avoided > 0 ? [`${avoided} of them just failed to answer`] : []),
   ];
   return new MayflyError(
     "NOT_ENOUGH_NODES",
     `a stripe needs ${count} nodes and ${usable} can take a shard (${reasons.join(", ")}); ` +
-      "start more nodes, free memory by ending jobs, or create the job with a smaller code (mayfly job create --code)",
+      "start more nodes, or create the job with a smaller code (mayfly job create --code)",
   );
 }

@@ -15,7 +15,7 @@ const mapOf = (...nodes: NodeEntry[]): FleetMap => ({
   backups: 2,
 });
 
-test("drawn nodes are distinct, active, have a weight and are not avoided", () => {
+test("drawn nodes are distinct, active and not avoided, and full only when there are too few others", () => {
   const anyNodes = fc.array(
     fc.record({
       weight: fc.integer({ min: 0, max: 255 }),
@@ -28,9 +28,13 @@ test("drawn nodes are distinct, active, have a weight and are not avoided", () =
     fc.property(anyNodes, fc.integer(), (specs, seed) => {
       const map = mapOf(...specs.map(({ weight, state }, i) => node(i + 1, weight, state)));
       const avoid = new Set(map.nodes.filter((_, i) => specs[i]!.avoided).map(({ id }) => id));
-      const usable = map.nodes.filter((n) => n.state === "active" && n.weight > 0 && !avoid.has(n.id));
-      const drawn = drawNodes(map, usable.length, seededRng(seed), avoid);
-      expect(drawn.toSorted((a, b) => a - b)).toEqual(usable.map(({ id }) => id));
+      const usable = map.nodes.filter((n) => n.state === "active" && !avoid.has(n.id));
+      const sorted = (count: number) =>
+        drawNodes(map, count, seededRng(seed), avoid).toSorted((a, b) => a - b);
+      const idsOf = (nodes: readonly NodeEntry[]) => nodes.map(({ id }) => id);
+      const withRoom = usable.filter(({ weight }) => weight > 0);
+      expect(sorted(withRoom.length)).toEqual(idsOf(withRoom));
+      expect(sorted(usable.length)).toEqual(idsOf(usable));
       const fail = () => drawNodes(map, usable.length + 1, seededRng(seed), avoid);
       expect(fail).toThrow(expect.objectContaining({ code: "NOT_ENOUGH_NODES" }));
     }),
@@ -59,7 +63,7 @@ test("nodes are drawn in proportion to their weights, at every rank", () => {
 test("too few nodes: the answer says how many there are, why, and what to do", () => {
   const map = mapOf(node(1, 100), node(2, 0), node(3, 100, "dead"), node(4, 100));
   const draw = () => drawNodes(map, 3, seededRng(1), new Set([nodeId(4)]));
-  expect(draw).toThrow(/needs 3 nodes and 1 can take a shard/);
-  expect(draw).toThrow(/3 of 4 nodes are active, 1 of them full, 1 of them just failed/);
+  expect(draw).toThrow(/needs 3 nodes and 2 can take a shard/);
+  expect(draw).toThrow(/3 of 4 nodes are active, 1 of them just failed/);
   expect(draw).toThrow(/start more nodes/);
 });
