@@ -11,6 +11,7 @@ export class JobDirectory {
   #known = new Set<JobNumber>();
   /** The job that was touched last, as long as touching it again would change nothing. */
   #touched: JobNumber | undefined;
+  #wereActive = false;
 
   get version(): number {
     return this.#table.version;
@@ -63,9 +64,15 @@ export class JobDirectory {
     );
   }
 
+  /** Whether some job was touched since the last call of `takeActive` but one: in the last heartbeat or two. */
+  get inUse(): boolean {
+    return this.#wereActive || this.#active.size > 0;
+  }
+
   /** The jobs touched since the last call. */
   takeActive(): number[] {
     const active = [...this.#active];
+    this.#wereActive = active.length > 0;
     this.#active.clear();
     this.#touched = undefined;
     return active;

@@ -69,6 +69,8 @@ export function assessRef(ref: Pick<Ref, "sizeBytes" | "code" | "stripes">, stat
 }
 
 export const urgencies: number = parityMax + 1;
+/** That of objects that one more loss may make unreadable. */
+export const mostUrgent = 0;
 /** That of objects that have lost nothing: they are only on nodes that drain. */
 export const leastUrgent: number = urgencies - 1;
 

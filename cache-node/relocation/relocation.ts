@@ -23,7 +23,7 @@ export interface RelocationOptions {
   readonly rng: Rng;
   readonly self: () => NodeId;
   readonly shards: ShardStore;
-  readonly jobs: Pick<JobDirectory, "ended" | "note">;
+  readonly jobs: Pick<JobDirectory, "ended" | "note" | "inUse">;
   readonly view: Pick<FleetView, "current" | "epoch" | "node">;
   readonly pool: Pick<NodePool, "connection">;
   readonly cells: RelocationCells;
@@ -63,6 +63,7 @@ export class Relocation {
     this.relocator = new Relocator({
       ...common,
       scratch: options.scratch ?? new ScratchMemory(options.scratchBytes),
+      isInUse: () => options.jobs.inUse,
       superseded: new SupersededShards({ clock, self, shards, ask, cells, map, isMoving, delayMs }),
     });
     this.judge = new ShardJudge({

@@ -16,6 +16,7 @@ import { type PendingObject, PendingObjects } from "./pending-objects.ts";
 import {
   assessRef,
   leastUrgent,
+  mostUrgent,
   type NodeStates,
   statesOf,
   urgencies,
@@ -27,15 +28,18 @@ import { TimeSlices } from "./time-slices.ts";
 export interface RelocatorOptions extends Omit<RelocateOptions, "pace"> {
   /** Stored bytes written elsewhere, for this node; unlimited by default: then the scratch memory is the limit. */
   readonly bytesPerSecond?: number | undefined;
+  /** Whether clients work with this node. */
+  readonly isInUse: () => boolean;
 }
 
 /** Small objects cost round trips, large ones memory: the scratch memory bounds those. */
 const objectsInFlight = 16;
 /**
- * Of those, objects that have lost nothing. Each rests for a multiple of the time that it took before the next one: who
- * drains has time, and all nodes of the fleet move what they lead at once while functions work.
+ * Of those, objects for which there is time: those that have lost nothing, and while functions work those that would survive
+ * one more loss. Each rests for a multiple of the time that it took before the next one begins, since all nodes of the fleet
+ * relocate what they lead at once.
  */
-const movesInFlight = 2;
+const gentleInFlight = 2;
 const restFactor = 3;
 const restMsMax = 1000;
 const scanAgainMs = 100;
@@ -43,7 +47,7 @@ const backoffMsMin = 200;
 const backoffMsMax = 10_000;
 
 export class Relocator {
-  readonly #options: RelocateOptions;
+  readonly #options: RelocateOptions & Pick<RelocatorOptions, "isInUse">;
   readonly #pending = new PendingObjects();
   readonly #lost = new LostObjects();
   readonly #running = new Map<string, { readonly group: Group; readonly stop: Stop }>();
@@ -60,7 +64,7 @@ export class Relocator {
   /** The map names nodes that are not active, or named some that went. */
   #anyBad = false;
   /** Under way, or resting. */
-  #moves = 0;
+  #gentle = 0;
   #movedObjects = 0;
   #movedBytes = 0;
   #closed = false;
@@ -236,9 +240,10 @@ export class Relocator {
 
   #pump(): void {
     while (!this.#closed && this.#running.size < objectsInFlight) {
-      const pending = this.#pending.take(this.#moves < movesInFlight ? urgencies : leastUrgent);
+      const gentleFrom = this.#options.isInUse() ? mostUrgent + 1 : leastUrgent;
+      const pending = this.#pending.take(this.#gentle < gentleInFlight ? urgencies : gentleFrom);
       if (pending === undefined) return;
-      if (urgencyOf(pending.assessment, pending.code) < leastUrgent) void this.#run(pending);
+      if (urgencyOf(pending.assessment, pending.code) < gentleFrom) void this.#run(pending);
       else void this.#runGently(pending);
     }
   }
@@ -246,10 +251,10 @@ export class Relocator {
   async #runGently(pending: PendingObject): Promise<void> {
     const { clock } = this.#options;
     const beganMs = clock.now();
-    this.#moves += 1;
+    this.#gentle += 1;
     await this.#run(pending);
     await sleep(clock, Math.min(restMsMax, restFactor * (clock.now() - beganMs)));
-    this.#moves -= 1;
+    this.#gentle -= 1;
     this.#pump();
   }
 
