@@ -234,7 +234,8 @@ export class SimClient {
 
   #drawSize(): number {
     const { random } = this.#rng;
-    if (random() < 0.45) return valueBytesMin + Math.floor(random() * (inlineBytesMax - valueBytesMin));
+    if (!this.#world.withObjects || random() < 0.45)
+      return valueBytesMin + Math.floor(random() * (inlineBytesMax - valueBytesMin));
     const stripe = stripeBytesMax(this.#world.code);
     const stripes = random() < 0.6 ? random() : random() * stripesMax;
     return Math.max(inlineBytesMax + 1, Math.floor(stripes * stripe));

@@ -11,8 +11,8 @@ import type { SimNode } from "./node.ts";
 import { ObjectFaults } from "./object-faults.ts";
 import type { World } from "./world.ts";
 
-const faultsMin = 4;
-const faultsMax = 8;
+const faultsMin = 3;
+const faultsMax = 6;
 
 export interface FaultsOptions {
   readonly world: World;
@@ -41,7 +41,7 @@ export class Faults {
     this.#left = faultsMin + Math.floor(rng.random() * (faultsMax - faultsMin + 1));
     const { p } = world.code;
     // What is rotten counts as lost, and nobody notices it.
-    const rots = p > 1 && rng.random() < 0.3;
+    const rots = world.withObjects && p > 1 && rng.random() < 0.3;
     this.rots = rots;
     this.#budget = new LossBudget(world, rng, Math.min(2, rots ? p - 1 : p));
     const crash = (node: SimNode, why: string): void => this.#kill(node, why);

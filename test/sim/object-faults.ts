@@ -30,9 +30,9 @@ export class ObjectFaults {
       () => this.#drain(),
       () => this.#cancelDrain(),
       () => this.#crashDraining(),
-      () => this.#crashReceiver(),
-      () => this.#doomWriter(),
-      () => this.#doomWriter(),
+      ...(options.world.withObjects
+        ? [() => this.#crashReceiver(), () => this.#doomWriter(), () => this.#doomWriter()]
+        : []),
       ...(options.rots ? [() => this.#rot(), () => this.#rot()] : []),
     ];
   }

@@ -59,6 +59,7 @@ export class ScenarioFleet {
         log: () => {},
         controller: undefined as unknown as SimController,
       },
+      withObjects: true,
       violate: (what: string) => void violations.push(what),
       nodeOf(map: FleetMap | undefined, id: number) {
         const port = map?.nodes.find((node) => node.id === id)?.port;

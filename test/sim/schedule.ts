@@ -36,10 +36,12 @@ export interface ScheduleResult {
   readonly events: number;
 }
 
+/** Of the schedules: those whose values are objects, too. */
+const objectsShare = 0.2;
 const rowCount = 8;
 const nodesInitial = 5;
 const clientCount = 4;
-const callsPerClient = 55;
+const callsPerClient = 50;
 const keys = keysInRows(rowCount);
 /** All faults are over by then, and some calls still to come. */
 const workMs = 40_000;
@@ -73,9 +75,18 @@ class Schedule {
     this.#rng = seededRng(options.seed);
     const nodes: SimNode[] = [];
     const code = simCodes[Math.floor(this.#rng.random() * simCodes.length)]!;
+    const withObjects = this.#rng.random() < objectsShare;
     const violations = this.#violations;
     const world = {
-      ...{ scheduler, network: new SimNetwork(scheduler, this.#part()), nodes, rowCount, nodesInitial, code },
+      ...{
+        scheduler,
+        network: new SimNetwork(scheduler, this.#part()),
+        nodes,
+        rowCount,
+        nodesInitial,
+        code,
+        withObjects,
+      },
       log: (line: string) => log(`${scheduler.nowMs.toFixed(1).padStart(9)} ${line}`),
       violate(what: string) {
         world.log(`VIOLATION: ${what}`);

@@ -15,6 +15,8 @@ export interface World {
   readonly rowCount: number;
   readonly nodesInitial: number;
   /** Of the job that the clients work in. */
+  /** Whether values may be objects; else all are bytes in cells, which costs a quarter of the time. */
+  readonly withObjects: boolean;
   readonly code: Code;
   readonly log: (line: string) => void;
   /** Something that must not happen, seen as it happened. */
