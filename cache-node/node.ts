@@ -100,6 +100,7 @@ class Node implements CacheNode {
   #publicKey: KeyObject | undefined;
   #fleetToken = "";
   #grantMs = grantMsMax;
+  #relocationRate: number | undefined;
   #encoded: Uint8Array | undefined;
   #connectionId = 0;
   #cancelTick = (): void => undefined;
@@ -180,6 +181,7 @@ class Node implements CacheNode {
     this.#publicKey = importPublicKey(reply.publicKey);
     this.#fleetToken = reply.fleetToken;
     this.#grantMs = Math.min(grantMsMax, reply.deadAfterMs / 2);
+    this.#relocationRate = reply.relocationBytesPerSecond;
     this.#takeNews({ map: reply.map, jobs: reply.jobs });
     const tick = (): void => {
       this.#core.replicas.tick();
@@ -231,6 +233,7 @@ class Node implements CacheNode {
     this.#relocation = new Relocation({
       ...{ clock, rng, self, shards, jobs, view, pool: this.#nodePool() },
       cells: relocationCells(replicas),
+      bytesPerSecond: () => this.#relocationRate,
     });
     const { rows, logs, primary, collections, cells, waits } = replicas;
     view.onChange((map) => this.#followMap(map));

@@ -27,8 +27,8 @@ export interface RelocationOptions {
   readonly view: Pick<FleetView, "current" | "epoch" | "node">;
   readonly pool: Pick<NodePool, "connection">;
   readonly cells: RelocationCells;
-  /** Unlimited by default. */
-  readonly bytesPerSecond?: number | undefined;
+  /** Unlimited when it is undefined, and by default. */
+  readonly bytesPerSecond?: () => number | undefined;
   /** 16 MiB by default. */
   readonly scratchBytes?: number | undefined;
   /** Instead of one of its own. */

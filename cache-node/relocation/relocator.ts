@@ -26,8 +26,8 @@ import { type RelocateOptions, relocateObject } from "./relocate-object.ts";
 import { TimeSlices } from "./time-slices.ts";
 
 export interface RelocatorOptions extends Omit<RelocateOptions, "pace"> {
-  /** Stored bytes written elsewhere, for this node; unlimited by default: then the scratch memory is the limit. */
-  readonly bytesPerSecond?: number | undefined;
+  /** Stored bytes written elsewhere, for this node. Without a limit the scratch memory is one. */
+  readonly bytesPerSecond?: () => number | undefined;
   /** Whether clients work with this node. */
   readonly isInUse: () => boolean;
 }

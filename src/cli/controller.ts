@@ -3,7 +3,7 @@ import { autoscaleOptions, autoscaleSettings, nodesMax } from "./autoscale-optio
 import { controllerUrlDefault, isWildcard, parsePort } from "./fleet-access.ts";
 import { checkFreeMemory, freeMemoryBytes } from "./machine-memory.ts";
 import { option, parseCount, parseText } from "./option.ts";
-import { parseBytes } from "./sizes.ts";
+import { parseBytes, parseRate } from "./sizes.ts";
 import { UsageError } from "./usage-error.ts";
 import { defineVerb } from "./verb.ts";
 
@@ -75,6 +75,12 @@ export const controllerVerb = defineVerb({
       parse: parseCount(300, 600_000),
       defaultNote: "2000, at least twice the heartbeat",
     }),
+    "relocation-rate": option({
+      value: "RATE",
+      help: "most that each node writes to repair or drain, like 100MB/s",
+      parse: parseRate,
+      defaultNote: "no limit",
+    }),
   },
   examples: [
     "mayfly controller --state /var/lib/mayfly --nodes-initial 6",
@@ -110,6 +116,9 @@ export const controllerVerb = defineVerb({
       ...scaling,
       ...(options["nodes-initial"] !== undefined && { nodesInitial: options["nodes-initial"] }),
       ...(options["dead-after-ms"] !== undefined && { deadAfterMs: options["dead-after-ms"] }),
+      ...(options["relocation-rate"] !== undefined && {
+        relocationBytesPerSecond: options["relocation-rate"],
+      }),
     });
   },
 });

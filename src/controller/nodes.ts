@@ -46,6 +46,7 @@ function registeredBefore(fleet: Fleet, { host, port, instance }: RegisterNodeRe
 
 function registration(fleet: Fleet, id: number): RegisterNodeReply {
   const { settings } = fleet;
+  const { relocationBytesPerSecond } = settings;
   return {
     nodeId: id,
     fleetToken: signToken(fleet.keys.privateKey, {
@@ -57,6 +58,7 @@ function registration(fleet: Fleet, id: number): RegisterNodeReply {
     publicKey: exportPublicKey(fleet.keys.publicKey),
     heartbeatMs: settings.heartbeatMs,
     deadAfterMs: settings.deadAfterMs,
+    ...(relocationBytesPerSecond !== undefined && { relocationBytesPerSecond }),
     // Without this reply no process has this id, so this is the map that the node begins with.
     map: fleet.encodedMapText(),
     jobs: fleet.jobTables.current(fleet.state),

@@ -37,6 +37,8 @@ export interface ControllerOptions {
   readonly lostAfterMs?: number;
   /** Rows that are copied to other nodes at a time, in the whole fleet; 96 by default. */
   readonly joiningRowsMax?: number;
+  /** Of each node: stored bytes a second that it writes elsewhere to repair or drain; unlimited by default, at least 1 MB/s. */
+  readonly relocationBytesPerSecond?: number;
   /** Rows of a new fleet; 1,024 unless it is a simulation, which may do with fewer. */
   readonly rowCount?: number;
   /** Memory of a node that the controller starts by itself; as much as the newest has by default. */
@@ -69,6 +71,7 @@ export interface ControllerSettings {
   readonly deadAfterMs: number;
   readonly lostAfterMs: number;
   readonly joiningRowsMax: number;
+  readonly relocationBytesPerSecond: number | undefined;
   readonly rowCount: number;
   readonly nodeMemoryBytes: number | undefined;
   readonly autoscale: ScalePolicy | undefined;
@@ -99,6 +102,7 @@ export function resolveOptions(options: ControllerOptions): ControllerSettings {
     deadAfterMs,
     lostAfterMs: options.lostAfterMs ?? 10 * deadAfterMs,
     joiningRowsMax: options.joiningRowsMax ?? 96,
+    relocationBytesPerSecond: options.relocationBytesPerSecond,
     rowCount: options.rowCount ?? groupCount,
     nodeMemoryBytes: autoscale?.nodeMemoryBytes ?? options.nodeMemoryBytes,
     autoscale,
@@ -116,6 +120,7 @@ export function resolveOptions(options: ControllerOptions): ControllerSettings {
   checkRange("deadAfterMs", settings.deadAfterMs, Math.max(deadAfterMsMin, 2 * heartbeatMs), 600_000);
   checkRange("lostAfterMs", settings.lostAfterMs, deadAfterMs, 86_400_000);
   checkRange("joiningRowsMax", settings.joiningRowsMax, 1, groupCount);
+  checkRange("relocationBytesPerSecond", settings.relocationBytesPerSecond ?? 1e6, 1e6, 1e12);
   checkRange("rowCount", settings.rowCount, 1, groupCount);
   checkRange("tokenTtlMs", settings.tokenTtlMs, 1000, 365 * 86_400_000);
   if (settings.advertiseUrl !== undefined && !URL.canParse(settings.advertiseUrl)) {

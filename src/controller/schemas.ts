@@ -73,6 +73,7 @@ export const registerNodeReply = Type.Object({
   publicKey: Type.String(),
   heartbeatMs: number,
   deadAfterMs: number,
+  relocationBytesPerSecond: Type.Optional(number),
   map: Type.String({ description: "the encoded fleet map in base64" }),
   jobs: jobTable,
 });

@@ -24,6 +24,8 @@ export interface RegisterNodeReply {
   readonly heartbeatMs: number;
   /** Without a heartbeat for so long a node is declared dead. */
   readonly deadAfterMs: number;
+  /** At most so many bytes a second are written elsewhere to repair or drain; unlimited when absent. */
+  readonly relocationBytesPerSecond?: number;
   /** Encoded map, base64. */
   readonly map: string;
   readonly jobs: JobTable;

@@ -284,7 +284,7 @@ export class FakeFleet {
       pool: this.#poolOf(id),
       cells: this.#cellsOf(id),
       scratchBytes: 8 * mebibyte,
-      ...{ bytesPerSecond: options.bytesPerSecond, stripesPerCommit: options.stripesPerCommit },
+      ...{ bytesPerSecond: () => options.bytesPerSecond, stripesPerCommit: options.stripesPerCommit },
       ...{ orphanCheckMs: checkMs, orphanAfterMs: afterMs, orphanConfirmedMs: confirmedMs },
     });
     const core = { clock, shards, jobs, memory, nodeIdOrZero: () => id } as unknown as NodeCore;

@@ -373,6 +373,22 @@ test("a rate is kept to", async () => {
   expect(moved).toBeLessThan(130_000);
 });
 
+test("while functions work, only what another loss would destroy is repaired at full speed", async () => {
+  const moved = async (isInUse: boolean, code: typeof code42, placed: number[]) => {
+    const fleet = new FakeFleet({ nodes: 8 });
+    const keys = Array.from({ length: 300 }, (_, i) => `k${i}`).filter((key) => fleet.primary(key).id === 1);
+    for (const key of keys.slice(0, 30)) fleet.write(key, anyBytes(20_000), code, [placed]);
+    if (isInUse) fleet.node(1).jobs.touch(job);
+    fleet.change({ 7: "dead" });
+    await fleet.clock.advance(25);
+    return fleet.node(1).relocation.relocator.report().movedObjects;
+  };
+  const survives = [2, 3, 4, 5, 6, 7];
+  expect(await moved(false, code42, survives)).toBe(30);
+  expect(await moved(true, code42, survives)).toBeLessThan(10);
+  expect(await moved(true, code21, [5, 6, 7])).toBe(30);
+});
+
 test("a ref that is committed under an older map is looked at when it comes", async () => {
   const fleet = new FakeFleet({ nodes: 7 });
   const coded = fleet.store("a", anyBytes(60_000), code42, [[1, 2, 3, 4, 5, 6]]);
