@@ -22,6 +22,7 @@ import type {
   RegisterNodeReply,
   RegisterNodeRequest,
 } from "../../src/wire/control-api.ts";
+import { notMended } from "./object-state.ts";
 import { SimProcess } from "./process.ts";
 import type { World } from "./world.ts";
 
@@ -71,7 +72,9 @@ export class SimController {
       ...{ nodesInitial: this.#world.nodesInitial, clock: process.clock, rng: this.#rng },
       log: (line) => {
         this.#world.log(`controller: ${line}`);
-        if (line.endsWith("has been made anew")) this.onMended();
+        if (!line.endsWith("has been made anew")) return;
+        for (const what of notMended(this.#world)) this.#world.violate(what);
+        this.onMended();
       },
       probe: ({ port }) => this.#probe(process, port),
     });

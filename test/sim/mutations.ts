@@ -41,6 +41,11 @@ const ofCells: readonly Mutation[] = [
     edits: [
       {
         file: "cache-node/replication/group-log.ts",
+        from: "if (this.#acknowledged.size === 0) this.#advance();",
+        to: "this.#advance();",
+      },
+      {
+        file: "cache-node/replication/group-log.ts",
         from: "for (const acknowledged of this.#acknowledged.values()) committed = Math.min(committed, acknowledged);",
         to: "",
       },

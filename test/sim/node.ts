@@ -22,11 +22,13 @@ import { decodeMap } from "../../src/placement/map-codec.ts";
 import type { Epoch, FleetMap, NodeEntry } from "../../src/placement/types.ts";
 import { decodeEffects, effectsBatch } from "../../src/wire/cell.ts";
 import { type HeartbeatReply, type HeartbeatRequest, idleHeartbeat } from "../../src/wire/control-api.ts";
+import { decodeRef } from "../../src/wire/ref.ts";
 import type { RespValue } from "../../src/wire/resp-value.ts";
 import { type Commands, carryOut, simCommands } from "./commands.ts";
 import { deadAfterMs, type WatchRequest } from "./controller.ts";
 import { objectsOn } from "./drained-node.ts";
 import { createSimMemory } from "./memory.ts";
+import { missingShards } from "./object-state.ts";
 import { SimPool } from "./pool.ts";
 import { SimProcess } from "./process.ts";
 import { SimScratchMemory } from "./stripe-memory.ts";
@@ -91,7 +93,10 @@ export class SimNode {
       onNews: () => this.#link.beatSoon(),
       onActive: (group) => this.relocation.groupActivated(group),
       onResigned: (group) => this.relocation.groupLeft(group),
-      onRef: (job, group, name, value) => this.relocation.refCommitted(job, group, name, value),
+      onRef: (job, group, name, value) => {
+        this.relocation.refCommitted(job, group, name, value);
+        for (const what of missingShards(world, job, name, decodeRef(value))) world.violate(what);
+      },
     });
     this.relocation = new Relocation({
       ...{ clock, rng, self, shards: this.shards, jobs, view, pool, supersededMs, ...orphanTimes },

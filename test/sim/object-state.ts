@@ -26,6 +26,30 @@ export function committedObjects(world: World): CommittedObject[] {
   });
 }
 
+/** Shards that an object that was committed at this moment lacks, as text: its writer has waited for all of them. */
+export function missingShards(world: World, job: JobNumber, key: string, ref: Ref): string[] {
+  return (ref.stripes ?? []).flatMap((placed, stripe) =>
+    placed.flatMap((id, index) => {
+      const node = livingNode(world, id);
+      if (node === undefined || node.shards.get(job, { object: ref.object, stripe, index }) !== undefined)
+        return [];
+      return [`the object at ${key} is committed, and node ${id} has no shard ${index} of stripe ${stripe}`];
+    }),
+  );
+}
+
+/** Objects with shards on nodes that the controller knows to be dead, although it says that all is mended, as text. */
+export function notMended(world: World): string[] {
+  const map = world.controller.fleet?.state.map;
+  const alive = new Set(map?.nodes.filter(({ state }) => state !== "dead").map(({ id }) => id));
+  return committedObjects(world).flatMap(({ key, ref }) => {
+    const dead = (ref.stripes ?? []).flat().filter((id) => !alive.has(id));
+    return dead.length === 0
+      ? []
+      : [`all is said to be mended, and the object at ${key} is on nodes ${dead}, which are dead`];
+  });
+}
+
 function livingNode({ nodes }: World, id: NodeId | undefined): SimNode | undefined {
   return nodes.find((node) => node.process.alive && node.id === id);
 }
