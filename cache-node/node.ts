@@ -73,7 +73,7 @@ export interface CacheNode {
 const redisVersion = "7.0.15";
 const tickMs = 1000;
 /** A failover waits so long after the old primary's last renewal; renewals must not fail for a pause of the process. */
-const grantMsMax = 1000;
+const grantMsMax = 800;
 
 /** Listens, registers and serves. @throws MayflyError PORT_IN_USE, CONTROLLER_UNREACHABLE, INVALID_ARGUMENT */
 export async function startCacheNode(options: CacheNodeOptions): Promise<CacheNode> {
@@ -180,7 +180,7 @@ class Node implements CacheNode {
     this.#id = nodeId(reply.nodeId);
     this.#publicKey = importPublicKey(reply.publicKey);
     this.#fleetToken = reply.fleetToken;
-    this.#grantMs = Math.min(grantMsMax, reply.deadAfterMs / 2);
+    this.#grantMs = Math.min(grantMsMax, reply.deadAfterMs * 0.4);
     this.#relocationRate = reply.relocationBytesPerSecond;
     this.#takeNews({ map: reply.map, jobs: reply.jobs });
     const tick = (): void => {

@@ -29,7 +29,9 @@ export interface RowRequest {
  */
 export function askRow(context: ClientContext, request: RowRequest, deadline: Deadline): Promise<RespValue> {
   const group = groupOf(request.key);
-  const map = context.view.current;
+  const { view } = context;
+  const map = view.current;
+  view.keepFresh(context.clock);
   if (map === undefined) return askAgain(context, request, group, deadline, undefined);
   let asked: Promise<RespValue>;
   try {

@@ -71,12 +71,10 @@ export function assessRef(ref: Pick<Ref, "sizeBytes" | "code" | "stripes">, stat
 export const urgencies: number = parityMax + 1;
 /** That of objects that one more loss may make unreadable. */
 export const mostUrgent = 0;
-/** That of objects that have lost nothing: they are only on nodes that drain. */
-export const leastUrgent: number = urgencies - 1;
 
-/** How many more nodes may be lost before a stripe is, 0 first. */
+/** How many more nodes may be lost before a stripe is, 0 first; the last place is for objects that have lost nothing. */
 export function urgencyOf({ missingMax }: Assessment, code: Code): number {
-  return missingMax === 0 ? leastUrgent : code.p - missingMax;
+  return missingMax === 0 ? urgencies - 1 : code.p - missingMax;
 }
 
 /** One more lost node could make it unreadable, and that is not how it was written. */

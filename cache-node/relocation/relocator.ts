@@ -13,15 +13,7 @@ import { namesOnly } from "./glance-at-ref.ts";
 import { LostObjects } from "./lost-objects.ts";
 import { paceOf } from "./pace.ts";
 import { type PendingObject, PendingObjects } from "./pending-objects.ts";
-import {
-  assessRef,
-  leastUrgent,
-  mostUrgent,
-  type NodeStates,
-  statesOf,
-  urgencies,
-  urgencyOf,
-} from "./plan-relocation.ts";
+import { assessRef, mostUrgent, type NodeStates, statesOf, urgencies, urgencyOf } from "./plan-relocation.ts";
 import { type RelocateOptions, relocateObject } from "./relocate-object.ts";
 import { TimeSlices } from "./time-slices.ts";
 
@@ -35,9 +27,8 @@ export interface RelocatorOptions extends Omit<RelocateOptions, "pace"> {
 /** Small objects cost round trips, large ones memory: the scratch memory bounds those. */
 const objectsInFlight = 16;
 /**
- * Of those, objects for which there is time: those that have lost nothing, and while functions work those that would survive
- * one more loss. Each rests for a multiple of the time that it took before the next one begins, since all nodes of the fleet
- * relocate what they lead at once.
+ * Of those, while functions work, objects for which there is time, since they would survive one more loss. Each rests for a
+ * multiple of the time that it took before the next one begins: all nodes of the fleet relocate what they lead at once.
  */
 const gentleInFlight = 2;
 const restFactor = 3;
@@ -240,7 +231,7 @@ export class Relocator {
 
   #pump(): void {
     while (!this.#closed && this.#running.size < objectsInFlight) {
-      const gentleFrom = this.#options.isInUse() ? mostUrgent + 1 : leastUrgent;
+      const gentleFrom = this.#options.isInUse() ? mostUrgent + 1 : urgencies;
       const pending = this.#pending.take(this.#gentle < gentleInFlight ? urgencies : gentleFrom);
       if (pending === undefined) return;
       if (urgencyOf(pending.assessment, pending.code) < gentleFrom) void this.#run(pending);

@@ -124,7 +124,7 @@ async function sendShard(
     try {
       const entry = context.view.node(node);
       if (entry === undefined || entry.state === "dead") {
-        throw new MayflyError("NODE_UNREACHABLE", `node ${node} is no longer in the map.`);
+        throw new MayflyError("NODE_UNREACHABLE", `node ${node} is not in the map.`);
       }
       await context.pool.connection(entry, "bulk").request("MF.SHARD.PUT", args, { deadline });
       return node;
@@ -176,6 +176,6 @@ function drawAnother(context: ClientContext, taken: Set<NodeId>): NodeId {
 
 function mapOf(context: ClientContext): FleetMap {
   const map = context.view.current;
-  if (map === undefined) throw new MayflyError("UNAVAILABLE", "There is no map yet.");
+  if (map === undefined) throw new MayflyError("UNAVAILABLE", "no map yet");
   return map;
 }

@@ -12,10 +12,13 @@ import { checkDeadline, type Deadline, leftMs, pause, startDeadline, within } fr
 import type { NodePool } from "./node-pool.ts";
 
 const noEpoch: Epoch = { term: 0, n: 0 };
+const lookName = "the look for a newer map";
 const lookEveryMs = 1000;
 /** A look asks up to three nodes and then the controller. */
 const lookMsMax = 5000;
 const perNodeMs = 1000;
+/** Whoever calls knows of nodes that join after so long at most. */
+const freshMs = 500;
 
 export interface FleetViewOptions {
   readonly seeds: readonly Address[];
@@ -33,6 +36,7 @@ export class FleetView {
   #nodes = new Map<NodeId, NodeEntry>();
   readonly #latencyMs = new Map<NodeId, number>();
   #refreshing: Promise<void> | undefined;
+  #lookAtMs = 0;
   #watchers = 0;
   #willLook = false;
 
@@ -107,12 +111,25 @@ export class FleetView {
 
   /** Looks for a newer map once; concurrent callers share the look, but each waits by its own deadline. */
   refresh(deadline: Deadline): Promise<void> {
-    this.#refreshing ??= this.#refresh(
-      startDeadline(deadline.clock, lookMsMax, undefined, "the look for a newer map"),
-    ).finally(() => {
-      this.#refreshing = undefined;
-    });
+    this.#refreshing ??= this.#refresh(startDeadline(deadline.clock, lookMsMax, undefined, lookName)).finally(
+      () => {
+        this.#refreshing = undefined;
+      },
+    );
     return within(deadline, this.#refreshing);
+  }
+
+  /** To be called with each call: now and then one looks for a newer map, since nothing fails when nodes join. */
+  keepFresh(clock: Clock): void {
+    const nowMs = clock.now();
+    if (nowMs < this.#lookAtMs) return;
+    if (this.#lookAtMs > 0) this.#look(clock);
+    this.#lookAtMs = nowMs + freshMs;
+  }
+
+  #look(clock: Clock): void {
+    const deadline = startDeadline(clock, 2 * lookEveryMs, undefined, lookName);
+    this.refresh(deadline).catch(() => undefined);
   }
 
   /**
@@ -136,8 +153,7 @@ export class FleetView {
     const look = (): void => {
       this.#willLook = false;
       if (this.#watchers === 0) return;
-      const deadline = startDeadline(clock, 2 * lookEveryMs, undefined, "the look for a newer map");
-      this.refresh(deadline).catch(() => undefined);
+      this.#look(clock);
       this.#lookLater(clock);
     };
     clock.after(lookEveryMs, look, true);
@@ -172,7 +188,7 @@ export class FleetView {
     if (this.#map !== undefined) return;
     // A token that no node takes: to look again is of no use.
     if (last?.kind === "invalid" || last?.code === "CONTROLLER_UNREACHABLE") throw last;
-    const message = "No node of the ticket answered and the controller has no map yet.";
+    const message = "No node of the ticket answered, and the controller has no map.";
     throw new MayflyError("UNAVAILABLE", message, { cause: last });
   }
 }

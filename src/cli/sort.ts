@@ -183,7 +183,7 @@ interface RemoteFleet {
 
 type Planned = Pick<Setup, "nodes" | "code" | "plan">;
 
-/** Of a job that ended a moment ago, nodes still have to report that its memory is free. */
+/** Of a job that ended a moment ago nodes still have to report that its memory is free; and a new controller has to hear of them. */
 const reportedWithinMs = 3000;
 const askAgainMs = 200;
 
@@ -194,11 +194,12 @@ async function planOnFleet(
 ): Promise<Planned> {
   const untilMs = clock.now() + reportedWithinMs;
   for (;;) {
-    const fleet = await remoteFleet(url);
     try {
-      return planFor(fleet);
+      return planFor(await remoteFleet(url));
     } catch (thrown) {
-      if (MayflyError.from(thrown).code !== "OUT_OF_MEMORY" || clock.now() > untilMs) throw thrown;
+      const { code } = MayflyError.from(thrown);
+      const mayPass = code === "OUT_OF_MEMORY" || code === "UNAVAILABLE";
+      if (!mayPass || clock.now() > untilMs) throw thrown;
     }
     await sleep(clock, askAgainMs);
   }
@@ -208,8 +209,13 @@ async function remoteFleet(url: string): Promise<RemoteFleet> {
   const { withController } = await import("./fleet-access.ts");
   const status = await withController(url, (controller) => controller.status());
   const active = status.nodes.filter(({ state }) => state === "active");
-  const memoryBytes = active.reduce((sum, { limitBytes, usedBytes }) => sum + limitBytes - usedBytes, 0);
-  return { nodes: active.length, memoryBytes };
+  const silent = active.filter(({ limitBytes }) => limitBytes === 0).map(({ id }) => id);
+  if (silent.length > 0) {
+    const why = `The controller has not heard yet how much memory nodes ${silent.join(", ")} have; try again.`;
+    throw new MayflyError("UNAVAILABLE", why, { retryAfterMs: askAgainMs });
+  }
+  const freeBytes = active.reduce((sum, { limitBytes, usedBytes }) => sum + limitBytes - usedBytes, 0);
+  return { nodes: active.length, memoryBytes: Math.max(1, freeBytes) };
 }
 
 interface Setup {

@@ -4,6 +4,9 @@ import { MayflyError } from "../errors.ts";
 import type { NodeId } from "../ids.ts";
 import type { FleetMap } from "./types.ts";
 
+/** Beside any real weight it is nothing. */
+const fullWeight = 1e-9;
+
 /**
  * `count` distinct nodes among the active ones, in random order. Each next node is drawn with probability
  * weight / (sum of the weights of those not drawn yet), which is weighted sampling without replacement. Full nodes, which
@@ -18,20 +21,12 @@ export function drawNodes(map: FleetMap, count: number, rng: Rng, avoid?: Readon
   const ids: NodeId[] = [];
   const weights: number[] = [];
   let weightLeft = 0;
-  const add = (id: NodeId, weight: number): void => {
-    ids.push(id);
+  for (const node of map.nodes) {
+    if (node.state !== "active" || avoid?.has(node.id) === true) continue;
+    const weight = node.weight || fullWeight;
+    ids.push(node.id);
     weights.push(weight);
     weightLeft += weight;
-  };
-  const full: NodeId[] = [];
-  for (const { id, state, weight } of map.nodes) {
-    if (state !== "active" || avoid?.has(id) === true) continue;
-    if (weight > 0) add(id, weight);
-    else full.push(id);
-  }
-  while (ids.length < count && full.length > 0) {
-    const [id] = full.splice(Math.floor(rng.random() * full.length), 1);
-    add(id!, 1);
   }
   if (ids.length < count) throw notEnoughNodes(map, count, ids.length, avoid);
   const drawn: NodeId[] = [];
@@ -60,11 +55,11 @@ function notEnoughNodes(
   const avoided = active.filter((node) => avoid?.has(node.id) === true).length;
   const reasons = [
     `${active.length} of ${map.nodes.length} nodes are active`,
-    ...(avoided > 0 ? [`${avoided} of them just failed to answer`] : []),
+    ...(avoided > 0 ? [`${avoided} of them just failed`] : []),
   ];
   return new MayflyError(
     "NOT_ENOUGH_NODES",
     `a stripe needs ${count} nodes and ${usable} can take a shard (${reasons.join(", ")}); ` +
-      "start more nodes, or create the job with a smaller code (mayfly job create --code)",
+      "start more nodes, or use a smaller code (mayfly job create --code)",
   );
 }

@@ -1,5 +1,7 @@
 /** The main job as a user types it: real processes, real files. */
+
 import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import {
   existsSync,
   mkdtempSync,
@@ -9,6 +11,8 @@ import {
   truncateSync,
   writeFileSync,
 } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -198,3 +202,25 @@ function isAlive(pid: number): boolean {
     return false;
   }
 }
+
+test("a controller that has not heard of its nodes yet is asked again, and says so at last", async () => {
+  let asked = 0;
+  const nodes = [1, 2].map((id) => ({ id, state: "active", limitBytes: id === 1 ? 0 : 4096, usedBytes: 0 }));
+  const server = createServer((_, response) => {
+    asked += 1;
+    response.setHeader("content-type", "application/json").end(JSON.stringify({ nodes }));
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  try {
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const ended = await mayfly("sort", "--controller", url, "--generate", "1MB", "--json");
+    expect(ended.code).not.toBe(0);
+    expect(JSON.parse(ended.stdout).error).toMatchObject({
+      code: "UNAVAILABLE",
+      message: expect.stringContaining("memory nodes 1 have"),
+    });
+    expect(asked).toBeGreaterThan(5);
+  } finally {
+    server.close();
+  }
+});

@@ -24,6 +24,9 @@ export class SimFleetView extends FleetView {
     this.#pool = pool;
   }
 
+  /** When a simulated client looks is drawn. */
+  override keepFresh(): void {}
+
   /** @throws MayflyError NODE_UNREACHABLE, DEADLINE_EXCEEDED */
   override async refresh(_deadline: Deadline): Promise<void> {
     const { nodes, network } = this.#world;

@@ -8,7 +8,11 @@ test("a node that registers gets an id, a token for it, and the map with itself 
   const fleet = await startFleet({ relocationBytesPerSecond: 5e7 });
   const node = await fleet.addNode({ port: 9001, zone: "west" });
   expect(node.id).toBe(1);
-  expect(node.registered).toMatchObject({ heartbeatMs: 500, deadAfterMs: 2000, relocationBytesPerSecond: 5e7 });
+  expect(node.registered).toMatchObject({
+    heartbeatMs: 500,
+    deadAfterMs: 2000,
+    relocationBytesPerSecond: 5e7,
+  });
   expect(node.map.nodes).toEqual([
     { id: 1, host: "127.0.0.1", port: 9001, state: "active", weight: 100, zone: "west" },
   ]);
