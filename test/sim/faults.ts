@@ -79,7 +79,7 @@ export class Faults {
       this.#left -= 1;
       this.count += 1;
     } else if (!done) this.#addMissing();
-    if (this.#left > 0) this.#after(100 + 700 * this.#rng.random(), () => this.#next());
+    if (this.#left > 0) this.#after(100 + 500 * this.#rng.random(), () => this.#next());
   }
 
   #strike(): void {
@@ -133,7 +133,7 @@ export class Faults {
 
   #lasting(): number {
     const { random } = this.#rng;
-    return random() < 0.5 ? 50 + 500 * random() : 500 + 2500 * random();
+    return random() < 0.5 ? 50 + 450 * random() : 500 + 1700 * random();
   }
 
   #crash(): boolean {

@@ -194,6 +194,7 @@ async function runAll(seed: number, schedules: number, workers: number): Promise
   const ends = Array.from({ length: workers }, (_, worker) => {
     const range = `${seed + worker},${workers},${seed + schedules}`;
     const child = fork(process.argv[1]!, ["--worker", range], {
+      execArgv: ["--max-semi-space-size=64"],
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });
     child.on("message", (more) => {

@@ -168,7 +168,7 @@ class Schedule {
       this.#addClient(job, left);
     };
     this.#clients.push(client);
-    this.#inBackground(client.work(keys, 15 + 60 * this.#rng.random()));
+    this.#inBackground(client.work(keys, 10 + 50 * this.#rng.random()));
   }
 
   async #begin(): Promise<JobNumber> {
