@@ -191,6 +191,7 @@ function readRows(from: ByteReader, nodes: readonly NodeEntry[], known: readonly
         before.born === born &&
         before.lostJobs === lostJobs &&
         before.nodes.length === full &&
+        before.joining.length === members - full &&
         ids.every((id, at) => id === (at < full ? before.nodes[at] : before.joining[at - full]));
       if (isSame) rows.push(before);
       else rows.push({ generation, nodes: ids.slice(0, full), joining: ids.slice(full), born, lostJobs });

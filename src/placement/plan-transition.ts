@@ -8,7 +8,7 @@
  * - a row of which all full members are known to be gone is born anew, empty, and says so (`born`, `lostJobs`).
  *
  * Redundancy never drops by plan: who is to leave stays until the target is full. But for rows of the largest length,
- * in which nobody else could join.
+ * in which nobody else could join, and for members that no possible primary reaches while another reaches more.
  */
 import type { NodeId } from "../ids.ts";
 import { rowNodesMax } from "./map-codec.ts";
@@ -68,15 +68,15 @@ function stepRow(row: Row, group: number, input: TransitionInput, active: Readon
   if (isAtTarget(row, group, target, input)) return { group, row, next: row, missing: [] };
   const fit = row.nodes.filter((id) => isAlive(id) && !reports.isUnfit(group, generation, id));
   if (fit.length === 0) return { group, row, next: bornAnew(row, group, target, input), missing: [] };
-  const lead = leadOf(row, fit, target, active);
-  const reaches = (id: NodeId): boolean => id === lead || !reports.isCut(lead, id);
+  const lead = leadOf(group, row, fit, target, active, reports);
+  const reaches = (id: NodeId): boolean => areLinked(lead, id, reports);
   const wanted = reachable(target, group, row, input, reaches);
   const joining = row.joining.filter((id) => active.has(id) && reaches(id));
   const ready = joining.filter((id) => reports.isReady(group, generation, id));
   const sure = [lead, ...fit.filter((id) => id !== lead && reaches(id)), ...ready];
   const filling = joining.filter((id) => wanted.includes(id) && !ready.includes(id));
-  // A member that the primary cannot reach holds up its writes. But the last other one stays until somebody else has all.
-  const isAlone = sure.length === 1 && wanted.some((id) => id !== lead);
+  // A member that the primary cannot reach holds up its writes. But rather that than a row whose only copy may die.
+  const isAlone = sure.length === 1;
   const members = isAlone ? [...sure, ...fit.filter((id) => id !== lead && !reaches(id))] : sure;
   const done = wanted.length > 0 && wanted.every((id) => members.includes(id));
   // With too few nodes within reach those that should leave are better than none.
@@ -94,10 +94,15 @@ function isAtTarget(row: Row, group: number, target: readonly NodeId[], input: T
   const lead = nodes[0];
   if (lead === undefined || lead !== target[0] || joining.length > 0 || !sameMembers(nodes, target))
     return false;
-  const { isUnfit, isCut } = input.reports;
+  const { reports, isAlive } = input;
   return nodes.every(
-    (id) => input.isAlive(id) && !isUnfit(group, generation, id) && (id === lead || !isCut(lead, id)),
+    (id) => isAlive(id) && !reports.isUnfit(group, generation, id) && areLinked(lead, id, reports),
   );
+}
+
+/** Neither of the two says that it cannot reach the other: an effect and its acknowledgement go both ways. */
+function areLinked(a: NodeId, b: NodeId, { isCut }: RowReports): boolean {
+  return a === b || !(isCut(a, b) || isCut(b, a));
 }
 
 /** Nobody can join a row of the largest length: one that is to leave goes first, and one that leads stops leading first. */
@@ -113,15 +118,30 @@ function makeRoom(
   return primary === undefined ? nodes : [primary, ...nodes.filter((id) => id !== primary)];
 }
 
-/** The primary of now if it can lead; else the target's, and rather one that stays than one that drains. */
+/**
+ * The primary of now if it can lead; else the target's, and rather one that stays than one that drains. A primary that is
+ * cut off from others gives way to a member that is linked with more of them: to leave those out, who have all, would
+ * leave fewer copies, and of one that nobody reaches its own would be the only one.
+ */
 function leadOf(
+  group: number,
   row: Row,
   fit: readonly NodeId[],
   target: readonly NodeId[],
   active: ReadonlySet<NodeId>,
+  reports: RowReports,
 ): NodeId {
-  const candidates = [row.nodes[0], target[0], ...fit.filter((id) => active.has(id)), ...fit];
-  return candidates.find((id) => id !== undefined && fit.includes(id))!;
+  const linked = (id: NodeId): number => fit.filter((other) => areLinked(id, other, reports)).length;
+  const candidates = [row.nodes[0]!, target[0], ...fit.filter((id) => active.has(id)), ...fit];
+  const [first, ...others] = candidates.filter((id) => id !== undefined && fit.includes(id)) as NodeId[];
+  let [lead, most] = [first!, linked(first!)];
+  if (most === fit.length) return lead;
+  for (const id of others) {
+    if (!reports.hasHeard(group, id)) continue;
+    const links = linked(id);
+    if (links > most) [lead, most] = [id, links];
+  }
+  return lead;
 }
 
 /** The row when all of its full members are dead or unfit: as it is, until that is certain and there is somebody else. */
@@ -163,8 +183,7 @@ function finish(
   group: number,
   reports: RowReports,
 ): readonly NodeId[] {
-  const reachesAll = (id: NodeId): boolean =>
-    wanted.every((other) => other === id || !reports.isCut(id, other));
+  const reachesAll = (id: NodeId): boolean => wanted.every((other) => areLinked(id, other, reports));
   const primary = reachesAll(wanted[0]!)
     ? wanted[0]!
     : (wanted.find((id) => id === lead) ?? wanted.find(reachesAll) ?? wanted[0]!);

@@ -4,7 +4,7 @@ import { seededRng } from "../../src/clock.ts";
 import { MayflyError } from "../../src/errors.ts";
 import { nodeId } from "../../src/ids.ts";
 import { groupCount } from "../../src/placement/groups.ts";
-import { decodeMap, encodeMap, mapBytesMax } from "../../src/placement/map-codec.ts";
+import { decodeEpoch, decodeMap, encodeMap, mapBytesMax } from "../../src/placement/map-codec.ts";
 import { planRows } from "../../src/placement/plan-rows.ts";
 import {
   emptyRow,
@@ -73,6 +73,39 @@ test("a forming fleet's map comes back too", () => {
   const map: FleetMap = { epoch: { term: 1, n: 1 }, nodes: [], rows: emptyRows, backups: 2 };
   expect(decodeMap(encodeMap(map))).toEqual(map);
   expect(encodeMap(map).length).toBeLessThan(20);
+});
+
+test("with any other map known it comes back as it was, too, and rows that stayed are the known ones", () => {
+  fc.assert(
+    fc.property(fc.integer(), fc.integer(), fc.infiniteStream(fc.nat(4)), (seed, other, dice) => {
+      const [map, unrelated] = [anyMap(seed), anyMap(other)];
+      expect(decodeMap(encodeMap(map), unrelated)).toEqual(map);
+      // The same fleet a little earlier: some rows differ, each in one thing.
+      const earlier = map.rows.map((row): Row => {
+        const change = dice.next().value;
+        if (change === 0) return { ...row, generation: row.generation ^ 1 };
+        if (change === 1) return { ...row, lostJobs: row.lostJobs + 1 };
+        if (change === 2) return { ...row, joining: [...row.joining, nodeId(4242)] };
+        if (change === 3) return { ...row, nodes: row.joining, joining: row.nodes };
+        return row;
+      });
+      const decoded = decodeMap(encodeMap(map), { ...map, rows: earlier });
+      expect(decoded).toEqual(map);
+      for (const [group, row] of map.rows.entries()) {
+        if (earlier[group] === row) expect(decoded.rows[group]).toBe(row);
+      }
+    }),
+    { numRuns: 20 },
+  );
+});
+
+test("the epoch of a map is read without the rest, and what is no map is refused", () => {
+  const bytes = encodeMap(fleetOf(4));
+  expect(decodeEpoch(bytes)).toEqual({ term: 3, n: 17 });
+  expect(decodeEpoch(bytes.subarray(0, 7))).toEqual({ term: 3, n: 17 });
+  expect(() => decodeEpoch(bytes.subarray(0, 6))).toThrow(MayflyError);
+  expect(() => decodeEpoch(Buffer.from("MFMX\u0002\u0001\u0001"))).toThrow(/wrong magic/);
+  expect(() => decodeEpoch(new Uint8Array(mapBytesMax + 1))).toThrow(/above/);
 });
 
 test("the map of 12 nodes with fresh rows is below 6 KB", () => {

@@ -95,21 +95,58 @@ describe("a row", () => {
     expect(step(waits, ids(1), { active: ids(1), unfit: ids(1) })).toBe(waits);
   });
 
-  test("loses whom its primary cannot reach, and takes another instead until the link is back", () => {
-    const cut: Situation = { cuts: [[1, 3]], active: ids(1, 2, 3, 4) };
+  test("is led by the member that is linked with most, so that none of them is lost", () => {
+    const active = ids(1, 2, 3, 4);
+    const from = row(ids(1, 2, 3));
+    for (const cut of [
+      [1, 3],
+      [3, 1],
+    ] as [number, number][]) {
+      const handedOver = step(from, ids(1, 2, 3), { cuts: [cut], active });
+      expect(shape(handedOver)).toBe("213:6");
+      expect(step(handedOver, ids(1, 2, 3), { cuts: [cut], active })).toBe(handedOver);
+      expect(shape(step(handedOver, ids(1, 2, 3), { active }))).toBe("123:7");
+    }
+    // One that has not heard that it is a full member might not know what it has.
+    expect(shape(step(from, ids(1, 2, 3), { cuts: [[1, 3]], active, late: ids(2) }))).toBe("12+4:6");
+  });
+
+  test("loses whom no possible primary reaches, and takes another instead until the link is back", () => {
+    const cuts: [number, number][] = [
+      [1, 3],
+      [2, 3],
+    ];
+    const cut: Situation = { cuts, active: ids(1, 2, 3, 4) };
     const without = step(row(ids(1, 2, 3)), ids(1, 2, 3), cut);
     expect(shape(without)).toBe("12+4:6");
     const full = step(without, ids(1, 2, 3), { ...cut, ready: ids(4) });
     expect(shape(full)).toBe("124:7");
     expect(step(full, ids(1, 2, 3), cut)).toBe(full);
     expect(shape(step(full, ids(1, 2, 3), { active: ids(1, 2, 3, 4) }))).toBe("124+3:8");
-    expect(shape(step(row(ids(1, 3)), ids(1, 3), { cuts: [[1, 3]], active: ids(1, 3) }))).toBe("1:6");
+  });
+
+  test("does not go on with a primary that is cut off from all others", () => {
+    const cuts: [number, number][] = [
+      [1, 2],
+      [3, 1],
+    ];
+    expect(shape(step(row(ids(1, 2, 3)), ids(1, 2, 3), { cuts, active: ids(1, 2, 3) }))).toBe("23:6");
+    expect(shape(step(row(ids(1, 2, 3)), ids(1, 2, 3), { cuts, active: ids(1, 2, 3, 4) }))).toBe("23+4:6");
+  });
+
+  test("of two that are cut off from each other goes on with neither alone", () => {
+    const pair = row(ids(1, 3));
+    expect(step(pair, ids(1, 3), { cuts: [[1, 3]], active: ids(1, 3) })).toBe(pair);
+    const joined = step(pair, ids(1, 3), { cuts: [[1, 3]], active: ids(1, 3, 4) });
+    expect(shape(joined)).toBe("13+4:6");
+    const moved = step(joined, ids(1, 3), { cuts: [[1, 3]], active: ids(1, 3, 4), ready: ids(4) });
+    expect(shape(moved)).toBe("14:7");
   });
 
   test("does not pass its leading on to a node that cannot reach the others", () => {
     const from = row(ids(1, 2, 3));
     expect(step(from, ids(3, 2, 1), { cuts: [[3, 2]] })).toBe(from);
-    expect(shape(step(row(ids(1, 2, 3, 4)), ids(3, 2, 4), { cuts: [[3, 2]] }))).toBe("234:6");
+    expect(shape(step(row(ids(1, 2, 3, 4)), ids(3, 2, 4), { cuts: [[3, 2]] }))).toBe("432:6");
   });
 
   test("of the largest length gives up one that is to leave for each that joins", () => {
@@ -225,11 +262,13 @@ class World {
       expect(next.joining.every((id) => this.active.includes(id))).toBe(true);
       // Nobody who is alive, fit and within reach leaves a row that is not full otherwise.
       const lead = next.nodes[0]!;
-      const kept = was.nodes.filter(
-        (id) => this.isAlive(id) && !isUnfit(group, generation, id) && !this.cuts.has(`${lead} ${id}`),
-      );
+      const fit = was.nodes.filter((id) => this.isAlive(id) && !isUnfit(group, generation, id));
+      const isCut = (id: NodeId): boolean => this.cuts.has(`${lead} ${id}`) || this.cuts.has(`${id} ${lead}`);
+      const kept = fit.filter((id) => !isCut(id));
       const wanted = Math.min(this.backups + 1, this.active.length);
       expect(next.nodes.length).toBeGreaterThanOrEqual(Math.min(kept.length, wanted));
+      // Whatever is cut, no copy is made the only one.
+      expect(next.nodes.length).toBeGreaterThanOrEqual(Math.min(2, fit.length, wanted));
     }
     expect(this.rows.filter(({ joining }) => joining.length > 0).length).toBeLessThanOrEqual(
       Math.max(3, before.filter(({ joining }) => joining.length > 0).length),

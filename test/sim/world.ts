@@ -14,7 +14,6 @@ export interface World {
   readonly nodes: SimNode[];
   readonly rowCount: number;
   readonly nodesInitial: number;
-  /** Of the job that the clients work in. */
   /** Whether values may be objects; else all are bytes in cells, which costs a quarter of the time. */
   readonly withObjects: boolean;
   readonly code: Code;
