@@ -7,8 +7,8 @@
  * - a row is never without full members while one that can lead is alive;
  * - a row of which all full members are known to be gone is born anew, empty, and says so (`born`, `lostJobs`).
  *
- * Redundancy never drops by plan: who is to leave stays until the target is full. But for rows of the largest length,
- * in which nobody else could join, and for members that no possible primary reaches while another reaches more.
+ * Redundancy never drops by plan: who is to leave stays until the target is full, and who cannot be reached too, though
+ * writes wait for it. But for rows of the largest length, in which nobody else could join.
  */
 import type { NodeId } from "../ids.ts";
 import { rowNodesMax } from "./map-codec.ts";
@@ -75,9 +75,10 @@ function stepRow(row: Row, group: number, input: TransitionInput, active: Readon
   const ready = joining.filter((id) => reports.isReady(group, generation, id));
   const sure = [lead, ...fit.filter((id) => id !== lead && reaches(id)), ...ready];
   const filling = joining.filter((id) => wanted.includes(id) && !ready.includes(id));
-  // A member that the primary cannot reach holds up its writes. But rather that than a row whose only copy may die.
-  const isAlone = sure.length === 1;
-  const members = isAlone ? [...sure, ...fit.filter((id) => id !== lead && !reaches(id))] : sure;
+  // A member that the primary cannot reach holds up its writes. But it stays until others have all in its place.
+  const cut = fit.filter((id) => !reaches(id)).sort((a, b) => Number(active.has(b)) - Number(active.has(a)));
+  const copies = target.length === 0 ? row.nodes.length : target.length;
+  const members = [...sure, ...cut.slice(0, Math.max(0, copies - sure.length))];
   const done = wanted.length > 0 && wanted.every((id) => members.includes(id));
   // With too few nodes within reach those that should leave are better than none.
   const spare = members.filter((id) => !wanted.includes(id)).slice(0, target.length - wanted.length);
@@ -120,8 +121,7 @@ function makeRoom(
 
 /**
  * The primary of now if it can lead; else the target's, and rather one that stays than one that drains. A primary that is
- * cut off from others gives way to a member that is linked with more of them: to leave those out, who have all, would
- * leave fewer copies, and of one that nobody reaches its own would be the only one.
+ * cut off from other members gives way to one that is linked with more of them, or with more of the fleet.
  */
 function leadOf(
   group: number,
@@ -131,15 +131,17 @@ function leadOf(
   active: ReadonlySet<NodeId>,
   reports: RowReports,
 ): NodeId {
-  const linked = (id: NodeId): number => fit.filter((other) => areLinked(id, other, reports)).length;
   const candidates = [row.nodes[0]!, target[0], ...fit.filter((id) => active.has(id)), ...fit];
   const [first, ...others] = candidates.filter((id) => id !== undefined && fit.includes(id)) as NodeId[];
-  let [lead, most] = [first!, linked(first!)];
-  if (most === fit.length) return lead;
+  const links = (id: NodeId, among: Iterable<NodeId>): number =>
+    [...among].reduce((count, other) => count + Number(areLinked(id, other, reports)), 0);
+  let lead = first!;
+  if (links(lead, fit) === fit.length) return lead;
+  let most = [links(lead, fit), links(lead, active)] as const;
   for (const id of others) {
     if (!reports.hasHeard(group, id)) continue;
-    const links = linked(id);
-    if (links > most) [lead, most] = [id, links];
+    const linked = [links(id, fit), links(id, active)] as const;
+    if (linked[0] > most[0] || (linked[0] === most[0] && linked[1] > most[1])) [lead, most] = [id, linked];
   }
   return lead;
 }

@@ -28,7 +28,7 @@ import { type Commands, carryOut, simCommands } from "./commands.ts";
 import { deadAfterMs, type WatchRequest } from "./controller.ts";
 import { objectsOn } from "./drained-node.ts";
 import { createSimMemory } from "./memory.ts";
-import { missingShards } from "./object-state.ts";
+import { isNewest, missingShards } from "./object-state.ts";
 import { SimPool } from "./pool.ts";
 import { SimProcess } from "./process.ts";
 import { SimScratchMemory } from "./stripe-memory.ts";
@@ -95,6 +95,8 @@ export class SimNode {
       onResigned: (group) => this.relocation.groupLeft(group),
       onRef: (job, group, name, value) => {
         this.relocation.refCommitted(job, group, name, value);
+        // One that was frozen may see only now what was committed then, and has been freed since.
+        if (!isNewest(world, group, this.map)) return;
         for (const what of missingShards(world, job, name, decodeRef(value))) world.violate(what);
       },
     });

@@ -2,6 +2,7 @@
 import type { Rng } from "../../src/clock.ts";
 import type { Group, JobNumber, NodeId } from "../../src/ids.ts";
 import { objectIdHex } from "../../src/ids.ts";
+import type { FleetMap } from "../../src/placement/types.ts";
 import { decodeRef, type Ref } from "../../src/wire/ref.ts";
 import { storedBytes, stripeAt } from "../../src/wire/stripe-layout.ts";
 import type { SimNode } from "./node.ts";
@@ -35,6 +36,14 @@ export function missingShards(world: World, job: JobNumber, key: string, ref: Re
         return [];
       return [`the object at ${key} is committed, and node ${id} has no shard ${index} of stripe ${stripe}`];
     }),
+  );
+}
+
+/** Whether no node that lives knows of a newer generation of the row than this map has. */
+export function isNewest({ nodes }: World, group: Group, map: FleetMap | undefined): boolean {
+  const generation = map?.rows[group]?.generation ?? 0;
+  return nodes.every(
+    ({ process, map: other }) => !process.alive || (other?.rows[group]?.generation ?? 0) <= generation,
   );
 }
 
