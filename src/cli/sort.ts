@@ -214,6 +214,7 @@ async function remoteFleet(url: string): Promise<RemoteFleet> {
     const why = `The controller has not heard yet how much memory nodes ${silent.join(", ")} have; try again.`;
     throw new MayflyError("UNAVAILABLE", why, { retryAfterMs: askAgainMs });
   }
+  // At least a byte: the planner says what a full fleet would need, and takes 0 for a mistake in its arguments.
   const freeBytes = active.reduce((sum, { limitBytes, usedBytes }) => sum + limitBytes - usedBytes, 0);
   return { nodes: active.length, memoryBytes: Math.max(1, freeBytes) };
 }

@@ -3,6 +3,7 @@
  * and others only once the fleet itself says that all is whole again. Beyond that nothing is promised.
  */
 import type { Rng } from "../../src/clock.ts";
+import { heartbeatMs } from "./controller.ts";
 import type { SimNode } from "./node.ts";
 import type { World } from "./world.ts";
 
@@ -61,7 +62,7 @@ export class LossBudget {
 
 /**
  * Whether the controller says that all that was lost is made anew, knows of all who are dead, and all rows are as long as
- * they can be, with members that have all heard of it.
+ * they can be, with members that have all heard of it, and lately been heard of.
  */
 export function isWhole({ controller, nodes, code }: World): boolean {
   const map = controller.fleet?.state.map;
@@ -70,6 +71,9 @@ export function isWhole({ controller, nodes, code }: World): boolean {
   const alive = new Set(nodes.filter(({ process }) => process.alive).map(({ id }) => id as number));
   const living = map.nodes.filter(({ state }) => state !== "dead");
   if (!living.every(({ id }) => alive.has(id))) return false;
+  // Whom it has not heard of for a while it may be about to give up.
+  const nowMs = controller.process.clock.now();
+  if (living.some(({ id }) => controller.fleet!.vitals.silentMs(id, nowMs) > 2 * heartbeatMs)) return false;
   const active = living.filter(({ state }) => state === "active").length;
   // On fewer nodes nothing is as safe as the code says.
   if (active < code.d + code.p) return false;

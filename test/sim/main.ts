@@ -5,17 +5,22 @@
  *     npm run sim -- --schedules 100000 --seed 1 --json
  *     npm run sim -- --only 4711 --log
  *     npm run sim -- --mutations
+ *     npm run sim -- --scenarios --json
  */
 import { fork } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type Found, findMutations } from "./find-mutations.ts";
 import { mutations } from "./mutations.ts";
+import { playScenario } from "./scenario.ts";
 import { runSchedule, type ScheduleResult } from "./schedule.ts";
 
 const usage = `Usage: npm run sim -- [--schedules N] [--seed S] [--workers W] [--json]
        npm run sim -- --only SEED [--log]
        npm run sim -- --mutations [--mutation NAME]... [--schedules N] [--json]
+       npm run sim -- --scenarios [--scenario NAME]... [--json]
 
 Simulated fleets under faults: seeds S, S+1, ... S+N-1. Exit code 1 when any of them shows a violation, or when a
 mutation is not found.
@@ -27,6 +32,8 @@ mutation is not found.
   --log            what happens in it, line by line
   --mutations      breaks the protocol by a line, in many ways, and runs schedules until each is found
   --mutation NAME  only this one
+  --scenarios      plays test/scenarios; exit code 1 when one of them does not end as it should
+  --scenario NAME  only this one
   --json           the last line of the output is one JSON object
 
 Example: npm run sim -- --schedules 10000 --seed 42 --json`;
@@ -42,6 +49,7 @@ export interface Totals {
   violations: { seed: number; what: string }[];
 }
 
+const scenarioFolder = "test/scenarios";
 const violationsShownMax = 20;
 const schedulesPerReport = 20;
 const sayEveryMs = 5000;
@@ -84,6 +92,8 @@ const options = {
   log: { type: "boolean", default: false },
   mutations: { type: "boolean", default: false },
   mutation: { type: "string", multiple: true, default: [] as string[] },
+  scenarios: { type: "boolean", default: false },
+  scenario: { type: "string", multiple: true, default: [] as string[] },
   json: { type: "boolean", default: false },
   help: { type: "boolean", default: false },
   /** For its own processes: a part of the seeds, or all of them until one shows a violation. */
@@ -103,6 +113,7 @@ async function main(): Promise<number> {
     return 0;
   }
   if (values.only !== undefined) return await runOne(Number(values.only), values.log);
+  if (values.scenarios || values.scenario.length > 0) return await playAll(values.scenario, values.json);
   const isAboutMutations = values.mutations || values.mutation.length > 0;
   const schedules = Number(values.schedules ?? (isAboutMutations ? schedulesPerMutation : 1000));
   const seed = Number(values.seed);
@@ -115,9 +126,6 @@ async function main(): Promise<number> {
   if (isAboutMutations) return await runMutations(values.mutation, seed, schedules, workers, values.json);
   const totals = await runAll(seed, schedules, workers);
   const { violations, ...counts } = totals;
-  for (const violation of violations.slice(0, violationsShownMax)) {
-    process.stderr.write(`seed ${violation.seed}: ${violation.what}\n`);
-  }
   const summary = { ...counts, violations: violations.length, seed, seeds: violations.map((v) => v.seed) };
   process.stdout.write(values.json ? `${JSON.stringify(summary)}\n` : `${describe(totals)}\n`);
   return violations.length === 0 ? 0 : 1;
@@ -129,6 +137,28 @@ async function runOne(seed: number, isLogged: boolean): Promise<number> {
   process.stdout.write(`${JSON.stringify(result, undefined, 2)}\n`);
   for (const violation of result.violations) process.stdout.write(`${violation}\n`);
   return result.violations.length === 0 ? 0 : 1;
+}
+
+async function playAll(wanted: readonly string[], isJson: boolean): Promise<number> {
+  const differing: Record<string, string[]> = {};
+  const known = readdirSync(scenarioFolder).filter((name) => name.endsWith(".scenario"));
+  const names = known.filter((name) => wanted.length === 0 || wanted.includes(name.replace(/\..*/, "")));
+  if (names.length < Math.max(1, wanted.length)) {
+    process.stderr.write(`Scenarios: ${known.map((name) => name.replace(/\..*/, "")).join(", ")}\n`);
+    return 2;
+  }
+  for (const name of names) {
+    const text = readFileSync(join(scenarioFolder, name), "utf8");
+    const played = await playScenario(text);
+    if (played === text) continue;
+    const expected = new Set(text.split("\n"));
+    differing[name] = played.split("\n").filter((line) => !expected.has(line));
+    process.stderr.write(`${name}: ${differing[name].join("; ")}\n`);
+  }
+  const summary = { scenarios: names.length, differing };
+  const text = `${names.length - Object.keys(differing).length} of ${names.length} scenarios end as they should`;
+  process.stdout.write(isJson ? `${JSON.stringify(summary)}\n` : `${text}\n`);
+  return Object.keys(differing).length === 0 ? 0 : 1;
 }
 
 async function find(first: number, schedules: number): Promise<number> {
@@ -191,6 +221,7 @@ async function work(first: number, step: number, end: number): Promise<void> {
 async function runAll(seed: number, schedules: number, workers: number): Promise<Totals> {
   const totals = emptyTotals();
   let saidAt = performance.now();
+  let shown = 0;
   const ends = Array.from({ length: workers }, (_, worker) => {
     const range = `${seed + worker},${workers},${seed + schedules}`;
     const child = fork(process.argv[1]!, ["--worker", range], {
@@ -198,6 +229,10 @@ async function runAll(seed: number, schedules: number, workers: number): Promise
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });
     child.on("message", (more) => {
+      for (const { seed, what } of (more as Totals).violations.slice(0, violationsShownMax - shown)) {
+        shown += 1;
+        process.stderr.write(`seed ${seed}: ${what}\n`);
+      }
       add(totals, more as Totals);
       if (performance.now() - saidAt < sayEveryMs) return;
       saidAt = performance.now();

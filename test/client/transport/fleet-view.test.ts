@@ -174,6 +174,51 @@ test("while somebody waits for an answer it looks for a newer map every second",
   expect(looks).toBe(4);
 });
 
+test("while calls are made it looks for a newer map twice a second, and never else", async () => {
+  const clock = new FakeClock();
+  let looks = 0;
+  const view = createView({
+    askController: async () => {
+      looks += 1;
+      return encodeMap(mapOf(1 + looks));
+    },
+  });
+  view.adopt(mapOf(1));
+  // A function that makes one call and ends has a map that is new anyhow.
+  view.keepFresh(clock);
+  await clock.advance(0);
+  expect(looks).toBe(0);
+  await clock.advance(60_000);
+  expect(looks).toBe(0);
+  for (let calls = 0; calls < 5; calls++) view.keepFresh(clock);
+  await clock.advance(0);
+  expect([looks, view.epoch.n]).toEqual([1, 2]);
+  await clock.advance(499);
+  view.keepFresh(clock);
+  await clock.advance(1);
+  expect(looks).toBe(1);
+  view.keepFresh(clock);
+  await clock.advance(0);
+  expect(looks).toBe(2);
+});
+
+test("a look that fails is no error of the call that made it", async () => {
+  const clock = new FakeClock();
+  let looks = 0;
+  const view = createView({
+    askController: async () => {
+      looks += 1;
+      throw new MayflyError("CONTROLLER_UNREACHABLE", "nobody there");
+    },
+  });
+  view.adopt(mapOf(1));
+  for (let calls = 0; calls < 3; calls++) {
+    view.keepFresh(clock);
+    await clock.advance(500);
+  }
+  expect([looks, view.epoch.n]).toEqual([2, 1]);
+});
+
 test("the usual time of a node follows what is observed, and is forgotten with the node", () => {
   const view = createView();
   view.adopt(mapOf(1, [{ host: "a", port: 1 }]));
