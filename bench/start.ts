@@ -82,8 +82,8 @@ function ping(host: string, port: number): Promise<void> {
   });
 }
 
-function sdkBundle({ bytes, gzipBytes }: SdkBundle, options: BenchOptions): Promise<BenchCase> {
-  const sample = (): Figures => ({ bytes, gzipBytes });
+function sdkBundle({ bytes, gzipBytes, allBytes }: SdkBundle, options: BenchOptions): Promise<BenchCase> {
+  const sample = (): Figures => ({ bytes, gzipBytes, allBytes });
   const spec = { compared: "bytes", better: "lower", mayfly: { sample }, peers: {} } as const;
   return measureCase({ case: "sdk bundle", ...spec }, options);
 }

@@ -129,7 +129,8 @@ export async function abortObject(
   await mutate(context, "MF.CELL.ABORT", key, [key, ref], deadline);
 }
 
-function mutate(
+/** Sends a mutation until it is answered; however often that is, it is applied once. `args` go behind the session's. */
+export function mutate(
   context: ClientContext,
   command: string,
   key: Uint8Array,

@@ -1,10 +1,28 @@
 /** The client SDK: everything a function may import from "mayfly". */
 export { type ErrorCode, type ErrorKind, MayflyError } from "../src/errors.ts";
 export { Ref } from "../src/wire/ref.ts";
+export type { CallOptions } from "./call-options.ts";
 export { type ConnectOptions, connect } from "./connect.ts";
+export type {
+  ArriveOptions,
+  Barrier,
+  Channel,
+  ChannelMessage,
+  ChannelOptions,
+  Counter,
+  HeldLock,
+  Latch,
+  Lock,
+  LockOptions,
+  ReceiveOptions,
+  Results,
+  SendOptions,
+  SubscribeOptions,
+  TaskResult,
+  TopicMessage,
+} from "./exchange/types.ts";
 export {
   type ByteStream,
-  type CallOptions,
   type DeleteOptions,
   type GetOptions,
   Job,

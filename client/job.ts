@@ -2,10 +2,12 @@ import { MayflyError } from "../src/errors.ts";
 import { decodeRef, inlineObject, Ref } from "../src/wire/ref.ts";
 import { inlineBytesMax, stripeBytesMax } from "../src/wire/stripe-layout.ts";
 import { parseVersion } from "../src/wire/version.ts";
+import type { CallOptions } from "./call-options.ts";
 import { type CellValue, type Condition, deleteCell, keyBytes, readCell, writeCell } from "./cells.ts";
 import type { ClientContext } from "./context.ts";
+import { Exchange } from "./exchange/exchange.ts";
 import type { JobController } from "./job-controller.ts";
-import { type KeyEntry, listKeys } from "./list-keys.ts";
+import type { KeyEntry } from "./list-keys.ts";
 import { checkRangeRead, readRangesOf } from "./objects/read-many.ts";
 import { type ByteRange, copyRange, readObject, resolveRange } from "./objects/read-object.ts";
 import type { RangeRead } from "./objects/read-ranges.ts";
@@ -17,12 +19,6 @@ export type Key = string | Uint8Array;
 export type Bytes = Uint8Array;
 /** Anything that yields bytes: a Node or web stream, a generator. */
 export type ByteStream = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
-
-export interface CallOptions {
-  /** Total time for the call; default 30 s (plus `waitMs`), at most 15 minutes. */
-  readonly timeoutMs?: number;
-  readonly signal?: AbortSignal;
-}
 
 export interface PutOptions extends CallOptions {
   /** Only if the key holds nothing; else KEY_EXISTS. */
@@ -61,7 +57,7 @@ const ttlMsMax = 366 * 24 * 3600 * 1000;
  * A job's data, from inside a function. Made by `connect()`; all calls end by their deadline and reject with a
  * `MayflyError`. Its sockets do not keep the process alive.
  */
-export class Job {
+export class Job extends Exchange {
   readonly #context: ClientContext;
   readonly #controller: () => JobController;
   readonly #token: string;
@@ -69,6 +65,7 @@ export class Job {
 
   /** @internal use connect() */
   constructor(context: ClientContext, controller: () => JobController, token: string, close: () => void) {
+    super(context);
     this.#context = context;
     this.#controller = controller;
     this.#token = token;
@@ -231,9 +228,10 @@ export class Job {
   }
 
   /** The keys that begin with `prefix`, in no order; ones written or deleted meanwhile may or may not be listed. */
-  list(prefix: Key = "", options: CallOptions = {}): AsyncGenerator<KeyEntry> {
+  async *list(prefix: Key = "", options: CallOptions = {}): AsyncGenerator<KeyEntry> {
     const bytes = typeof prefix === "string" ? Buffer.from(prefix, "utf8") : prefix;
-    return listKeys(this.#context, bytes, this.#deadline("list", prefix, options, 0));
+    const { listKeys } = await import("./list-keys.ts");
+    yield* listKeys(this.#context, bytes, this.#deadline("list", prefix, options, 0));
   }
 
   /** Renews the job's lease; any other operation does so too. */

@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildSync } from "esbuild";
 
@@ -61,10 +61,16 @@ if (process.argv.includes("--kernels")) process.exit(0);
 rmSync(join(root, "dist"), { recursive: true, force: true });
 run(bin("typescript/bin/tsc"), ["-p", "tsconfig.build.json"]);
 chmodSync(join(root, "dist/src/cli/main.js"), 0o755);
-// What is started often is one file each: loading 80 of them takes longer than all the rest of a start.
-for (const entry of ["dist/client/index.js", "dist/cache-node/main.js"]) {
+// What is started often is few files each: loading 80 of them takes longer than all the rest of a start. What most functions
+// never use stays in chunks beside the SDK, loaded with the first use.
+for (const [entry, splitting] of /** @type {const} */ ([
+  ["dist/client/index.js", true],
+  ["dist/cache-node/main.js", false],
+])) {
+  const path = join(root, entry);
   buildSync({
-    ...{ entryPoints: [join(root, entry)], outfile: join(root, entry), allowOverwrite: true, bundle: true },
+    ...{ entryPoints: [path], outdir: dirname(path), allowOverwrite: true, bundle: true, splitting },
+    ...{ chunkNames: "chunks/[name]-[hash]" },
     ...{ platform: "node", format: "esm", target: "node20", logLevel: "warning" },
   });
 }

@@ -16,6 +16,7 @@ import {
 import type { Cell } from "../store/cell.ts";
 import type { Collection, Hash, List, MemberSet } from "../store/collections.ts";
 import { elementCharge } from "../store/index-charge.ts";
+import { addMessage, messagesUpTo } from "./queue.ts";
 
 /** As it was asked for. Places in a list count from 0, or from -1 backwards from its end; both ends are meant. */
 export type UpdateRequest =
@@ -27,7 +28,17 @@ export type UpdateRequest =
     }
   | { readonly operation: "hincr"; readonly field: Uint8Array; readonly by: number }
   | { readonly operation: "lpop" | "rpop"; readonly count: number }
-  | { readonly operation: "ltrim"; readonly start: number; readonly stop: number };
+  | { readonly operation: "ltrim"; readonly start: number; readonly stop: number }
+  | {
+      readonly operation: "qadd";
+      /** Empty for a message that is taken as often as it comes. */
+      readonly id: Uint8Array;
+      readonly name: Uint8Array;
+      readonly body: Uint8Array;
+      /** Messages that may be there at a time; 0: any number. */
+      readonly limit: number;
+    }
+  | { readonly operation: "qtrim"; readonly upTo: number };
 
 export type UpdatePlan =
   | {
@@ -65,6 +76,9 @@ export function planUpdate(
   if (request.operation === "hincr") {
     return planFieldIncrement(request.field, request.by, collection as Hash | undefined);
   }
+  if (request.operation === "qadd" || request.operation === "qtrim") {
+    return planQueue(request, collection as Hash | undefined);
+  }
   const { operation, values } = request;
   if (operation === "hdel" || operation === "srem") {
     const there = collection as Hash | MemberSet | undefined;
@@ -101,6 +115,22 @@ function planFieldIncrement(field: Uint8Array, by: number, hash: Hash | undefine
   const sum = value + by;
   if (!Number.isSafeInteger(sum)) return { refused: outOfRange(value, by) };
   return addition("hash", "hincr", [field, Buffer.from(String(sum))], 1, hash);
+}
+
+/** To the members of the row a queue is a hash. */
+function planQueue(
+  request: Extract<UpdateRequest, { operation: "qadd" | "qtrim" }>,
+  queue: Hash | undefined,
+): UpdatePlan {
+  if (request.operation === "qtrim") {
+    const fields = messagesUpTo(queue, request.upTo);
+    return fields.length === 0 ? { unchanged: 0 } : removal("hash", "hdel", 0, 0, fields);
+  }
+  const { id, name, body, limit } = request;
+  const added = addMessage(queue, id, name, body, limit);
+  if ("unchanged" in added) return added;
+  // Like `hincr` it is answered with the number that its first field is set to.
+  return addition("hash", "hincr", added.fields, added.fields.length / 2, queue);
 }
 
 function planPop(operation: "lpop" | "rpop", count: number, list: List | undefined): UpdatePlan {
@@ -170,7 +200,7 @@ function removal(
 }
 
 function kindOf(operation: Exclude<UpdateRequest["operation"], "incr">): CollectionKind {
-  if (operation.startsWith("h")) return "hash";
+  if (operation.startsWith("h") || operation.startsWith("q")) return "hash";
   return operation.startsWith("s") ? "set" : "list";
 }
 

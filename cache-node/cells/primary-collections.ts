@@ -12,7 +12,7 @@ import type { CellStore } from "../store/cell-store.ts";
 import type { Mutation, MutationLog } from "./mutation-log.ts";
 import { planUpdate, type UpdateRequest } from "./plan-update.ts";
 import type { PrimaryCells } from "./primary-cells.ts";
-import { type CollectionValue, countOf, type Question, readCollection } from "./read-collection.ts";
+import { type CollectionValue, countOfAnswer, type Question, readCollection } from "./read-collection.ts";
 import type { Rows } from "./rows.ts";
 
 export interface PrimaryCollectionsOptions {
@@ -38,7 +38,7 @@ export interface Shown {
   readonly version: Version;
   /** Wall clock; 0 for never. */
   readonly expiresAtMs: number;
-  /** The value of a counter, the elements of a collection. */
+  /** What a wait compares: the value of a counter, the elements of a collection, the messages found. */
   readonly count: number;
   readonly value: CollectionValue;
 }
@@ -99,7 +99,7 @@ export class PrimaryCollections {
     const collection = this.#options.cells.collection(job, group, cellName(key));
     try {
       const value = readCollection(question, cell, collection);
-      const count = countOf(cell, collection);
+      const count = countOfAnswer(question, value, cell, collection);
       return { shown: { kind, version, expiresAtMs, count, value }, ready };
     } catch (thrown) {
       return { shown: MayflyError.from(thrown), ready };

@@ -3,6 +3,7 @@ import { parseInteger } from "../../src/wire/collection.ts";
 import type { Cell } from "../store/cell.ts";
 import type { Collection, Hash, List, MemberSet } from "../store/collections.ts";
 import { placesOf, wrongType } from "./plan-update.ts";
+import { countOfRead, type QueueRead, readMessages, waiting } from "./queue.ts";
 
 /** Names and cursors as latin-1. */
 export type Question =
@@ -10,7 +11,9 @@ export type Question =
   | { readonly what: "lrange"; readonly start: number; readonly stop: number }
   | { readonly what: "hget"; readonly names: readonly string[] }
   | { readonly what: "sismember"; readonly names: readonly string[] }
-  | { readonly what: "hgetall" | "smembers"; readonly after: string };
+  | { readonly what: "hgetall" | "smembers"; readonly after: string }
+  | ({ readonly what: "qread" } & QueueRead)
+  | { readonly what: "qroom"; readonly limit: number };
 
 export type CollectionValue = number | readonly (Uint8Array | number | null)[];
 
@@ -19,7 +22,10 @@ export const readBytesMax: number = 1024 * 1024;
 /** Elements in one answer to `lrange`, `hgetall` or `smembers`. */
 export const readElementsMax = 10_000;
 
-const kinds = { lrange: "list", hget: "hash", hgetall: "hash", smembers: "set", sismember: "set" } as const;
+const kinds = {
+  ...({ lrange: "list", smembers: "set", sismember: "set" } as const),
+  ...({ hget: "hash", hgetall: "hash", qread: "hash", qroom: "hash" } as const),
+};
 
 /**
  * @param cell what the key holds; a counter or a collection
@@ -43,13 +49,29 @@ export function readCollection(
       return question.names.map((name) => Number((collection as MemberSet).has(name)));
     case "hgetall":
       return page((collection as Hash).after(question.after), ([field, block]) => [field, block.view()]);
+    case "qread":
+      return readMessages(collection as Hash, question);
+    case "qroom":
+      return question.limit - waiting(collection as Hash);
     case "smembers":
       return page((collection as MemberSet).after(question.after), (member) => [member]);
   }
 }
 
-/** What a wait compares with its count: the value of a counter, or how many elements there are. @throws MayflyError WRONG_TYPE */
-export function countOf(cell: Cell, collection: Collection | undefined): number {
+/** What a wait compares with its count, given what the question was answered. @throws MayflyError WRONG_TYPE */
+export function countOfAnswer(
+  { what }: Question,
+  answer: CollectionValue,
+  cell: Cell,
+  collection: Collection | undefined,
+): number {
+  if (what === "qroom") return answer as number;
+  if (what === "qread") return countOfRead(answer as readonly (Uint8Array | number | null)[]);
+  return countOf(cell, collection);
+}
+
+/** The value of a counter, or how many elements there are. @throws MayflyError WRONG_TYPE */
+function countOf(cell: Cell, collection: Collection | undefined): number {
   if (collection !== undefined) return collection.size;
   const value =
     cell.kind === "counter" && cell.block !== undefined ? parseInteger(cell.block.view()) : undefined;

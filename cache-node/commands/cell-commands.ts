@@ -22,6 +22,7 @@ export function cellCommands(core: NodeCore): readonly Command[] {
   const common = { scope: "job", tagged: true } as const;
   return [
     { ...common, name: "MF.CELL.GET", args: { min: 5, max: 5 }, handle: (call) => get(core, call) },
+    { ...common, name: "MF.CELL.WATCH", args: { min: 6, max: 6 }, handle: (call) => watch(core, call) },
     { ...common, name: "MF.CELL.SET", args: { min: 11, max: 11 }, handle: (call) => set(core, call) },
     { ...common, name: "MF.CELL.DEL", args: { min: 8, max: 8 }, handle: (call) => del(core, call) },
     { ...common, name: "MF.CELL.ABORT", args: { min: 8, max: 8 }, handle: (call) => abort(core, call) },
@@ -60,11 +61,7 @@ async function getLater(
     const { cell, ready } = core.primary.read(job, key);
     const leftMs = untilMs - core.clock.now();
     if (isWaitedFor(cell) && leftMs > 0) {
-      await new Promise<void>((resolve, reject) => {
-        core.waits.add(job, groupOf(key), cellName(key), leftMs, (error) =>
-          error ? reject(error) : resolve(),
-        );
-      });
+      await changed(core, job, key, leftMs);
     } else if (ready === undefined) {
       replyCell(core, call, cell);
       return;
@@ -79,6 +76,35 @@ async function getLater(
       return;
     }
   }
+}
+
+/** `MF.CELL.WATCH tag epoch waitMs version key` -> the key's version, or null; held back while it is the one named */
+async function watch(core: NodeCore, call: Call): Promise<void> {
+  const job = jobOf(call);
+  const untilMs = core.clock.now() + numberArg(call, 3, waitMsMax, "waitMs");
+  const known = textArg(call, 4);
+  if (known !== "") parseVersion(known);
+  const key = keyArg(call, 5);
+  for (;;) {
+    core.jobs.touch(job);
+    const { cell, ready } = core.primary.read(job, key);
+    const version = cell?.block === undefined ? "" : formatVersion(cell.version);
+    const leftMs = untilMs - core.clock.now();
+    if (version === known && leftMs > 0) {
+      await changed(core, job, key, leftMs);
+      continue;
+    }
+    await ready;
+    call.reply((writer) => (version === "" ? writer.null() : writer.simple(version)));
+    return;
+  }
+}
+
+/** Resolves when the key changes, or after `waitMs`. */
+export function changed(core: NodeCore, job: JobNumber, key: Buffer, waitMs: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    core.waits.add(job, groupOf(key), cellName(key), waitMs, (error) => (error ? reject(error) : resolve()));
+  });
 }
 
 function replyCell(core: NodeCore, call: Call, cell: Cell | undefined): void {

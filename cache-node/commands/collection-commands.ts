@@ -1,8 +1,13 @@
 /** MF.CELL.UPDATE and READ: counters, lists, hashes and sets. */
 import { MayflyError } from "../../src/errors.ts";
-import type { JobNumber } from "../../src/ids.ts";
-import { groupOf } from "../../src/placement/groups.ts";
-import { decodeValues, elementBytesMax, nameBytesMax, parseInteger } from "../../src/wire/collection.ts";
+import {
+  decodeValues,
+  elementBytesMax,
+  elementsMax,
+  nameBytesMax,
+  parseInteger,
+} from "../../src/wire/collection.ts";
+import { messageBytesMax, messageNameBytesMax, messageNumberMax } from "../../src/wire/queue.ts";
 import { formatVersion } from "../../src/wire/version.ts";
 import type { UpdateRequest } from "../cells/plan-update.ts";
 import type { Updated } from "../cells/primary-collections.ts";
@@ -10,7 +15,7 @@ import type { Question } from "../cells/read-collection.ts";
 import type { NodeCore } from "../node-core.ts";
 import { type Call, type Command, jobOf, numberArg, textArg } from "../server/call.ts";
 import { cellName } from "../store/cell.ts";
-import { checkedKey, mutationOf, ttlMsMax, waitMsMax } from "./cell-commands.ts";
+import { changed, checkedKey, mutationOf, ttlMsMax, waitMsMax } from "./cell-commands.ts";
 
 /** Names that one read asks for: with the largest values they make an answer of 1 MiB. */
 const namesMax = 64;
@@ -86,6 +91,16 @@ function requestOf(call: Call, at: number): UpdateRequest {
         start: integerArg(call, at + 1, "start"),
         stop: integerArg(call, at + 2, "stop"),
       };
+    case "qadd":
+      takes(rest.length === 4, "an id, a name, a body and how many messages may be there");
+      checkMessage(rest[0]!, rest[1]!, rest[2]!);
+      return {
+        ...{ operation, id: rest[0]!, name: rest[1]!, body: rest[2]! },
+        limit: numberArg(call, at + 4, elementsMax, "limit"),
+      };
+    case "qtrim":
+      takes(rest.length === 1, "the number of the last message to remove");
+      return { operation, upTo: integerArg(call, at + 1, "number") };
     default:
       throw new MayflyError("INVALID_ARGUMENT", `There is no operation ${shown(operation)}.`);
   }
@@ -134,13 +149,6 @@ async function read(core: NodeCore, call: Call): Promise<void> {
   }
 }
 
-/** Resolves when the key changes, or after `waitMs`. */
-function changed(core: NodeCore, job: JobNumber, key: Buffer, waitMs: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    core.waits.add(job, groupOf(key), cellName(key), waitMs, (error) => (error ? reject(error) : resolve()));
-  });
-}
-
 /** The question at an argument, with those that follow. @throws MayflyError INVALID_ARGUMENT */
 function questionOf(call: Call, at: number): Question {
   const what = textArg(call, at);
@@ -163,6 +171,22 @@ function questionOf(call: Call, at: number): Question {
     case "smembers":
       takes(rest.length === 1, "a cursor, empty at first");
       return { what, after: cellName(rest[0]!) };
+    case "qread":
+      takes(
+        rest.length === 3,
+        "the number to begin behind, how many messages, and what their names begin with",
+      );
+      return {
+        ...{
+          what,
+          after: messageNumber(call, at + 1),
+          max: Math.max(1, numberArg(call, at + 2, word, "max")),
+        },
+        prefix: textArg(call, at + 3),
+      };
+    case "qroom":
+      takes(rest.length === 1, "how many messages may be there");
+      return { what, limit: integerArg(call, at + 1, "limit") };
     default:
       throw new MayflyError("INVALID_ARGUMENT", `Nobody can read ${shown(what)}.`);
   }
@@ -189,6 +213,27 @@ function checkName(name: Buffer): void {
   if (name.length >= 1 && name.length <= nameBytesMax) return;
   const message = `A field or a member has 1 to ${nameBytesMax} bytes, not ${name.length}.`;
   throw new MayflyError("INVALID_ARGUMENT", message);
+}
+
+function checkMessage(id: Buffer, name: Buffer, body: Buffer): void {
+  if (id.length <= messageNameBytesMax && name.length <= messageNameBytesMax) {
+    const bytes = name.length + body.length;
+    if (bytes <= messageBytesMax) return;
+    const message = `A message and its name have up to ${messageBytesMax} bytes, not ${bytes}; send an object's ref.`;
+    throw new MayflyError("TOO_LARGE", message);
+  }
+  const longest = Math.max(id.length, name.length);
+  const message = `The id and the name of a message have up to ${messageNameBytesMax} bytes, not ${longest}.`;
+  throw new MayflyError("INVALID_ARGUMENT", message);
+}
+
+function messageNumber(call: Call, at: number): number {
+  const number = integerArg(call, at, "number");
+  if (number >= 0 && number <= messageNumberMax) return number;
+  throw new MayflyError(
+    "INVALID_ARGUMENT",
+    `Messages are numbered from 1 to ${messageNumberMax}, not ${number}.`,
+  );
 }
 
 function shown(text: string): string {

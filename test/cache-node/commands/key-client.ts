@@ -75,6 +75,11 @@ export class KeyClient {
     return this.client.tagged("MF.CELL.READ", this.epoch, waitMs, count, this.key, what, ...args);
   }
 
+  /** The version once it is not `known` any more, or null. */
+  watch(known: string, waitMs: number): Promise<RespValue> {
+    return this.client.tagged("MF.CELL.WATCH", this.epoch, waitMs, known, this.key);
+  }
+
   abort(ref: RefFields): Promise<RespValue> {
     const args = [this.epoch, this.session, ++this.sequence, 1, this.key, encodeRef(ref)] as const;
     return this.client.tagged("MF.CELL.ABORT", ...args);
