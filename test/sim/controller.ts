@@ -53,6 +53,8 @@ export class SimController {
   process: SimProcess;
   /** Called when it says that what was lost is made anew. */
   onMended: () => void = () => {};
+  /** Called with each node that it gives up because of its silence. */
+  onSilent: (node: number) => void = () => {};
   fleet: Fleet | undefined;
   #starts = 0;
 
@@ -72,6 +74,8 @@ export class SimController {
       ...{ nodesInitial: this.#world.nodesInitial, clock: process.clock, rng: this.#rng },
       log: (line) => {
         this.#world.log(`controller: ${line}`);
+        const silent = /^node (\d+) is declared dead: silent/.exec(line);
+        if (silent !== null) this.onSilent(Number(silent[1]));
         if (!line.endsWith("has been made anew")) return;
         for (const what of notMended(this.#world)) this.#world.violate(what);
         this.onMended();

@@ -47,10 +47,16 @@ export class Faults {
     const crash = (node: SimNode, why: string): void => this.#kill(node, why);
     // Whoever says that all is repaired is taken at its word.
     const isEager = rng.random() < 0.3;
+    world.controller.onSilent = (node) => this.#budget.gaveUp(node);
     world.controller.onMended = () => {
       if (isEager && this.#left > 1) this.#after(1, () => this.#strike());
     };
     this.#objects = new ObjectFaults({ world, rng, budget: this.#budget, clients, crash, rots });
+  }
+
+  /** Beyond what is promised: see loss-budget.ts. */
+  get isOverrun(): boolean {
+    return this.#budget.isOverrun;
   }
 
   get over(): boolean {

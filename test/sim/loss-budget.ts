@@ -13,11 +13,28 @@ export class LossBudget {
   readonly #max: number;
   /** Nodes that may be lost, whoever decides that. */
   readonly #inDanger = new Set<SimNode>();
+  #isOverrun = false;
 
   constructor(world: World, rng: Rng, max: number) {
     this.#world = world;
     this.#rng = rng;
     this.#max = max;
+  }
+
+  /**
+   * Whether more nodes were lost at once than the promise allows: a bad network kept the heartbeats of a living one from
+   * the controller while others were in danger. What such a schedule shows is no violation.
+   */
+  get isOverrun(): boolean {
+    return this.#isOverrun;
+  }
+
+  /** The controller has given a node up since it was silent. */
+  gaveUp(id: number): void {
+    const node = this.#world.nodes.find((each) => each.id === id && each.process.alive);
+    if (node === undefined || this.#inDanger.has(node)) return;
+    this.#inDanger.add(node);
+    if (this.#inDanger.size > this.#max) this.#isOverrun = true;
   }
 
   /** Nobody is in danger any more once all is repaired and all that live are well. */

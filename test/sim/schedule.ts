@@ -27,6 +27,8 @@ export interface ScheduleResult {
   readonly seed: number;
   /** What no course of events may show, as text; empty when all is well. */
   readonly violations: readonly string[];
+  /** More nodes were lost at once than the promise allows, which nobody planned: nothing counts as a violation. */
+  readonly isOverrun: boolean;
   readonly operations: number;
   readonly faults: number;
   /** Changes of a row's primary. */
@@ -123,7 +125,8 @@ class Schedule {
     this.#options.onHistory?.(history);
     this.#violations.push(...judge(all));
     return {
-      ...{ seed: this.#options.seed, violations: this.#violations },
+      ...{ seed: this.#options.seed, violations: faults.isOverrun ? [] : this.#violations },
+      isOverrun: faults.isOverrun,
       operations: all.reduce((sum, { calls, refReads }) => sum + calls.length + refReads.length, 0),
       ...{ faults: faults.count, failovers: this.#failovers },
       unanswered: history.filter(({ returnedAtMs }) => returnedAtMs === undefined).length,
