@@ -11,7 +11,7 @@ import type { KeyEntry } from "./list-keys.ts";
 import { checkRangeRead, readRangesOf } from "./objects/read-many.ts";
 import { type ByteRange, copyRange, readObject, resolveRange } from "./objects/read-object.ts";
 import type { RangeRead } from "./objects/read-ranges.ts";
-import { stripesOfBytes, stripesOfStream } from "./objects/stripe-source.ts";
+import { stripesOfBytes } from "./objects/stripe-source.ts";
 import { writeObject } from "./objects/write-object.ts";
 import { checkDeadline, type Deadline, startDeadline, timeoutMsMax } from "./transport/deadline.ts";
 
@@ -117,6 +117,7 @@ export class Job extends Exchange {
       return writeObject(context, { ...common, stripes, whole: data }, deadline);
     }
     const stripeBytes = stripeBytesMax(context.code);
+    const { stripesOfStream } = await import("./objects/stream-source.ts");
     const { whole, stripes } = await stripesOfStream(data, stripeBytes, inlineBytesMax, deadline);
     if (whole !== undefined) return this.#putInline(key, whole, options, deadline);
     return writeObject(context, { ...common, stripes }, deadline);

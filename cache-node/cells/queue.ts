@@ -11,6 +11,7 @@ import {
   messageField,
   messagePrefix,
   numberOfField,
+  rowOfTable,
 } from "../../src/wire/queue.ts";
 import type { Hash } from "../store/collections.ts";
 
@@ -81,23 +82,26 @@ export interface QueueRead {
   readonly max: number;
   /** Of the names of messages, as latin-1. */
   readonly prefix: string;
+  /** Of bodies that are tables: instead of the body. Messages without such a row are passed over. */
+  readonly row?: number;
 }
 
 /**
  * `[how far it came, 1 when the queue is closed, number of the oldest message, of the newest that ever was, number, message, ...]`:
  * messages behind a number whose names begin with the prefix. The oldest is 0 where there is none.
  */
-export function readMessages(queue: Hash, { after, max, prefix }: QueueRead): (Uint8Array | number)[] {
+export function readMessages(queue: Hash, { after, max, prefix, row }: QueueRead): (Uint8Array | number)[] {
   const found: (Uint8Array | number)[] = [];
   let [last, bytes, looked] = [after, 0, 0];
   for (const [field, block] of queue.after(messageField(after))) {
     const number = numberOfField(field);
     if (number === undefined || looked++ === lookedAtMax) break;
-    if (isNamed(block.view(), prefix)) {
-      bytes += block.length;
+    const shown = row === undefined ? block.view() : withRow(block.view(), row);
+    if (shown !== undefined && isNamed(shown, prefix)) {
+      bytes += shown.length;
       if (found.length > 0 && (bytes > readBytesMax || found.length === 2 * Math.min(max, messagesMax)))
         break;
-      found.push(number, Buffer.from(block.view()));
+      found.push(number, Buffer.from(shown));
     }
     last = number;
   }
@@ -110,6 +114,12 @@ export function readMessages(queue: Hash, { after, max, prefix }: QueueRead): (U
 /** What a wait for messages compares with its count; a closed queue is waited for no more. */
 export function countOfRead([, closed, , , ...found]: readonly (Uint8Array | number | null)[]): number {
   return closed === 1 ? Number.MAX_SAFE_INTEGER : found.length / 2;
+}
+
+function withRow(message: Uint8Array, row: number): Uint8Array | undefined {
+  const decoded = decodeMessage(message);
+  const body = decoded && rowOfTable(decoded.body, row);
+  return body && encodeMessage({ name: decoded.name, body });
 }
 
 function isNamed(message: Uint8Array, prefix: string): boolean {

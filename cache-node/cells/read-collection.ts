@@ -12,7 +12,7 @@ export type Question =
   | { readonly what: "hget"; readonly names: readonly string[] }
   | { readonly what: "sismember"; readonly names: readonly string[] }
   | { readonly what: "hgetall" | "smembers"; readonly after: string }
-  | ({ readonly what: "qread" } & QueueRead)
+  | ({ readonly what: "qread" | "qrow" } & QueueRead)
   | { readonly what: "qroom"; readonly limit: number };
 
 export type CollectionValue = number | readonly (Uint8Array | number | null)[];
@@ -24,7 +24,7 @@ export const readElementsMax = 10_000;
 
 const kinds = {
   ...({ lrange: "list", smembers: "set", sismember: "set" } as const),
-  ...({ hget: "hash", hgetall: "hash", qread: "hash", qroom: "hash" } as const),
+  ...({ hget: "hash", hgetall: "hash", qread: "hash", qrow: "hash", qroom: "hash" } as const),
 };
 
 /**
@@ -50,6 +50,7 @@ export function readCollection(
     case "hgetall":
       return page((collection as Hash).after(question.after), ([field, block]) => [field, block.view()]);
     case "qread":
+    case "qrow":
       return readMessages(collection as Hash, question);
     case "qroom":
       return question.limit - waiting(collection as Hash);
@@ -66,7 +67,8 @@ export function countOfAnswer(
   collection: Collection | undefined,
 ): number {
   if (what === "qroom") return answer as number;
-  if (what === "qread") return countOfRead(answer as readonly (Uint8Array | number | null)[]);
+  if (what === "qread" || what === "qrow")
+    return countOfRead(answer as readonly (Uint8Array | number | null)[]);
   return countOf(cell, collection);
 }
 

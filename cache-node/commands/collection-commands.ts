@@ -184,6 +184,16 @@ function questionOf(call: Call, at: number): Question {
         },
         prefix: textArg(call, at + 3),
       };
+    case "qrow":
+      takes(rest.length === 3, "the number to begin behind, how many messages, and which row");
+      return {
+        ...{
+          what,
+          after: messageNumber(call, at + 1),
+          max: Math.max(1, numberArg(call, at + 2, word, "max")),
+        },
+        ...{ prefix: "", row: numberArg(call, at + 3, word, "row") },
+      };
     case "qroom":
       takes(rest.length === 1, "how many messages may be there");
       return { what, limit: integerArg(call, at + 1, "limit") };

@@ -16,6 +16,7 @@ import type { ClientContext } from "../context.ts";
 import { checkDeadline, type Deadline } from "../transport/deadline.ts";
 import { together } from "../transport/together.ts";
 import { type FrameRun, fetchRuns, hedgeMsOf, nodeOf } from "./fetch-runs.ts";
+import { recoverRuns } from "./recover-runs.ts";
 
 export interface RangeRead {
   /** With a location hint. */
@@ -93,8 +94,6 @@ async function recover(
   failed: readonly WantedRun[],
   deadline: Deadline,
 ): Promise<void> {
-  // Most functions end without having lost a shard.
-  const { recoverRuns } = await import("./recover-runs.ts");
   await recoverRuns(context, runs, new Set(failed.map(({ shard }) => shard)), deadline);
   for (const run of runs) if (run.copy !== undefined) copyOut(run.into, run.copy);
 }

@@ -37,12 +37,16 @@ export class Milestones {
 
   /** The epoch from which on a report counts for the drain of a node. */
   drainCountsFrom(node: number): Epoch {
-    const began = this.#drainBeganAt.get(node) ?? this.#openedAt;
-    return compareEpochs(began, this.#rowsChangedAt) > 0 ? began : this.#rowsChangedAt;
+    return this.#withRows(this.#drainBeganAt.get(node) ?? this.#openedAt);
   }
 
-  /** The epoch of the last death: reports of older ones do not know of it. */
-  get nodeDiedAt(): Epoch {
-    return this.#nodeDiedAt;
+  /** The epoch from which on a report counts for the repair of what was on dead nodes. */
+  get repairCountsFrom(): Epoch {
+    return this.#withRows(this.#nodeDiedAt);
+  }
+
+  /** Who leads a row since a report has not been asked yet what is left in it, and who led it then has nothing any more. */
+  #withRows(began: Epoch): Epoch {
+    return compareEpochs(began, this.#rowsChangedAt) > 0 ? began : this.#rowsChangedAt;
   }
 }

@@ -75,7 +75,7 @@ export function isDrained(fleet: Fleet, state: FleetState, node: number): boolea
 
 /** Whether every node knows of all deaths, serves what it leads, and has nothing left to make anew. */
 export function isMended(fleet: Fleet): boolean {
-  const since = fleet.milestones.nodeDiedAt;
+  const since = fleet.milestones.repairCountsFrom;
   return livingVitals(fleet).every(
     (vitals) =>
       hasReported(vitals, since) && vitals.report.rowsPending === 0 && vitals.report.relocation.objects === 0,

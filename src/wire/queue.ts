@@ -8,7 +8,8 @@
  *     i <id>             the number of the message that was added with this id, as decimal text; kept after it was removed
  *     z                  nothing more is added
  *
- * A message is a varint length and the bytes of its name (the id it was sent with, or its topic), and the rest, its body.
+ * A message is a varint length and the bytes of its name (the id it was sent with, or its topic), and the rest, its body. A body that
+ * is a table has rows of one length, behind that length, u16: many readers take one row each (client/shuffle/).
  */
 
 import { ByteReader, ByteWriter, MalformedBytes } from "../placement/byte-cursor.ts";
@@ -63,4 +64,28 @@ export function decodeMessage(bytes: Uint8Array): Message | undefined {
     if (thrown instanceof MalformedBytes) return undefined;
     throw thrown;
   }
+}
+
+const tableHeaderBytes = 2;
+
+/** A table of `rows` rows, filled with zeros, and where its rows begin. @throws RangeError */
+export function createTable(
+  rows: number,
+  rowBytes: number,
+): { readonly table: Buffer; readonly rowsAt: number } {
+  const bytes = tableHeaderBytes + rows * rowBytes;
+  if (rowBytes < 1 || bytes > messageBytesMax) throw new RangeError(`a table of ${bytes} bytes`);
+  const table = Buffer.alloc(bytes);
+  table.writeUInt16LE(rowBytes, 0);
+  return { table, rowsAt: tableHeaderBytes };
+}
+
+/** A view of a row; undefined when the bytes are no table with such a row. */
+export function rowOfTable(table: Uint8Array, row: number): Uint8Array | undefined {
+  if (table.length < tableHeaderBytes) return undefined;
+  const rowBytes = table[0]! | (table[1]! << 8);
+  const start = tableHeaderBytes + row * rowBytes;
+  return rowBytes === 0 || start + rowBytes > table.length
+    ? undefined
+    : table.subarray(start, start + rowBytes);
 }
