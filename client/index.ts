@@ -33,3 +33,15 @@ export {
 export type { KeyEntry } from "./list-keys.ts";
 export type { ByteRange } from "./objects/read-object.ts";
 export type { RangeRead } from "./objects/read-ranges.ts";
+export type {
+  CommittedMap,
+  PartitionReader,
+  ReaderOptions,
+  Shuffle,
+  ShuffleBlock,
+  ShuffleOptions,
+  ShuffleProgress,
+  ShuffleWriter,
+  WriterOptions,
+} from "./shuffle/interfaces.ts";
+export type { MapsLostError } from "./shuffle/maps-lost.ts";

@@ -8,7 +8,6 @@ import type { ClientContext } from "./context.ts";
 import { Exchange } from "./exchange/exchange.ts";
 import type { JobController } from "./job-controller.ts";
 import type { KeyEntry } from "./list-keys.ts";
-import { checkRangeRead, readRangesOf } from "./objects/read-many.ts";
 import { type ByteRange, copyRange, readObject, resolveRange } from "./objects/read-object.ts";
 import type { RangeRead } from "./objects/read-ranges.ts";
 import { stripesOfBytes } from "./objects/stripe-source.ts";
@@ -196,6 +195,7 @@ export class Job extends Exchange {
    */
   async readRanges(reads: readonly RangeRead[], options: CallOptions = {}): Promise<void> {
     const deadline = this.#deadline("readRanges", `${reads.length} ranges`, options, 0);
+    const { checkRangeRead, readRangesOf } = await import("./objects/read-many.ts");
     for (const read of reads) checkRangeRead(read);
     await readRangesOf(this.#context, reads, deadline, (ref) => this.#cell(ref, deadline, 0));
   }

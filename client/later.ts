@@ -18,6 +18,7 @@ export function later<T extends object>(load: () => Promise<T>, generators: read
   const get = (_: T, name: string | symbol): unknown => {
     // What has a `then` is taken for a promise.
     if (name === "then") return undefined;
+    if (name === Symbol.asyncIterator) return () => proxy;
     const key = name as keyof T;
     const call = (object: T, args: unknown[]): AsyncGenerator<unknown> =>
       (object[key] as Method).apply(object, args);
@@ -29,5 +30,6 @@ export function later<T extends object>(load: () => Promise<T>, generators: read
     return (...args: unknown[]) =>
       loaded === undefined ? work().then((object) => call(object, args)) : call(loaded, args);
   };
-  return new Proxy({} as T, { get });
+  const proxy: T = new Proxy({} as T, { get });
+  return proxy;
 }

@@ -2,6 +2,7 @@
 import { MayflyError } from "../../src/errors.ts";
 import { parseInteger } from "../../src/wire/collection.ts";
 import {
+  bodyIsInline,
   closedField,
   countField,
   decodeMessage,
@@ -118,7 +119,8 @@ export function countOfRead([, closed, , , ...found]: readonly (Uint8Array | num
 
 function withRow(message: Uint8Array, row: number): Uint8Array | undefined {
   const decoded = decodeMessage(message);
-  const body = decoded && rowOfTable(decoded.body, row);
+  if (decoded?.body[0] !== bodyIsInline) return undefined;
+  const body = rowOfTable(decoded.body.subarray(1), row);
   return body && encodeMessage({ name: decoded.name, body });
 }
 

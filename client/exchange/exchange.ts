@@ -3,6 +3,8 @@
 import type { CallOptions } from "../call-options.ts";
 import type { ClientContext } from "../context.ts";
 import { later } from "../later.ts";
+import type { PartitionReader, Shuffle, ShuffleOptions, ShuffleWriter } from "../shuffle/interfaces.ts";
+import type { OpenShuffle } from "../shuffle/open-shuffle.ts";
 import type {
   Barrier,
   Channel,
@@ -58,6 +60,19 @@ export class Exchange {
     return later<Barrier>(
       async () => new (await import("./latch.ts")).LatchBarrier(this.#context, name, parties),
     );
+  }
+
+  /** All-to-all exchange between maps and readers of partitions, exactly once. */
+  shuffle(name: string, options: ShuffleOptions): Shuffle {
+    const open = async () =>
+      (await import("../shuffle/open-shuffle.ts")).openShuffle(this.#context, name, options);
+    const { progress, delete: remove } = later<OpenShuffle>(open);
+    return {
+      writer: (map, of) => later<ShuffleWriter>(async () => (await open()).writer(map, of)),
+      reader: (partition, of) => later<PartitionReader>(async () => (await open()).reader(partition, of)),
+      progress,
+      delete: remove,
+    };
   }
 
   counter(name: string): Counter {

@@ -1,6 +1,13 @@
-/** Queues: adding and reading messages, whose bodies may be objects. Layout of the body: u8 0 and the bytes, or u8 1 and a ref. */
+/** Queues: adding and reading messages, whose bodies may be objects. */
 import { MayflyError } from "../../src/errors.ts";
-import { decodeMessage, messageBytesMax, messageField, messageNameBytesMax } from "../../src/wire/queue.ts";
+import {
+  bodyIsInline,
+  bodyIsRef,
+  decodeMessage,
+  messageBytesMax,
+  messageField,
+  messageNameBytesMax,
+} from "../../src/wire/queue.ts";
 import { decodeRef, encodeRef, Ref } from "../../src/wire/ref.ts";
 import type { RespValue } from "../../src/wire/resp-value.ts";
 import type { CallOptions } from "../call-options.ts";
@@ -14,10 +21,9 @@ import { type Deadline, startDeadline } from "../transport/deadline.ts";
 
 const timeoutMsDefault = 30_000;
 
-const inline = 0;
-const inObject = 1;
 /** In one answer of a node. */
 const messagesPerRead = 64;
+const rowsPerRead = 1000;
 
 /** A queue that a caller has named. */
 export interface Queue {
@@ -84,8 +90,8 @@ export async function addMessage(queue: Queue, addition: Addition, deadline: Dea
   const object = isInline ? undefined : await writeBody(queue, data, deadline);
   const body =
     object === undefined
-      ? Buffer.concat([Buffer.of(inline), data])
-      : Buffer.concat([Buffer.of(inObject), refBytes(object, messageBytesMax - name.length - 1)]);
+      ? Buffer.concat([Buffer.of(bodyIsInline), data])
+      : Buffer.concat([Buffer.of(bodyIsRef), refBytes(object, messageBytesMax - name.length - 1)]);
   let number = 0;
   try {
     for (;;) {
@@ -140,25 +146,40 @@ export async function readMessages(
   waits: boolean,
   deadline: Deadline,
 ): Promise<MessagesRead> {
+  // What was passed over once is not looked at again.
   let last = after;
-  const parse = (value: RespValue): MessagesRead => {
-    if (!Array.isArray(value))
-      throw new MayflyError("PROTOCOL", `A node answered with no messages of ${what}.`);
-    const [reached, closed, oldest, newest, ...found] = value;
-    const messages: StoredMessage[] = [];
-    for (let at = 0; at + 1 < found.length; at += 2) messages.push(messageOf(found[at], found[at + 1], what));
-    last = Math.max(last, Number(reached));
-    return { messages, last, isClosed: closed === 1, oldest: Number(oldest), newest: Number(newest) };
-  };
   const isEnough = (value: RespValue): boolean => {
-    const { messages, isClosed } = parse(value);
-    return messages.length > 0 || isClosed;
+    const read = parseMessages(value, last, what);
+    last = read.last;
+    return read.messages.length > 0 || read.isClosed;
   };
   const wait = waits ? { count: 1, isEnough } : undefined;
   const question = ["qread", after, messagesPerRead, prefix];
   const value = await readCollection(context, key, question, deadline, wait);
-  if (value !== undefined) return parse(value);
+  if (value !== undefined) return parseMessages(value, last, what);
   return { messages: [], last, isClosed: false, oldest: 0, newest: 0 };
+}
+
+function parseMessages(value: RespValue, after: number, what: string): MessagesRead {
+  if (!Array.isArray(value))
+    throw new MayflyError("PROTOCOL", `A node answered with no messages of ${what}.`);
+  const [reached, closed, oldest, newest, ...found] = value;
+  const messages: StoredMessage[] = [];
+  for (let at = 0; at + 1 < found.length; at += 2) messages.push(messageOf(found[at], found[at + 1], what));
+  const last = Math.max(after, Number(reached));
+  return { messages, last, isClosed: closed === 1, oldest: Number(oldest), newest: Number(newest) };
+}
+
+/** The row of each table behind a number, in place of its body. */
+export async function readTableRows(
+  { context, key, what }: Queue,
+  after: number,
+  row: number,
+  deadline: Deadline,
+): Promise<MessagesRead> {
+  const value = await readCollection(context, key, ["qrow", after, rowsPerRead, row], deadline);
+  if (value !== undefined) return parseMessages(value, after, what);
+  return { messages: [], last: after, isClosed: false, oldest: 0, newest: 0 };
 }
 
 function messageOf(number: RespValue | undefined, bytes: RespValue | undefined, what: string): StoredMessage {
@@ -174,7 +195,7 @@ export async function dataOf(
   { body }: StoredMessage,
   deadline: Deadline,
 ): Promise<Uint8Array> {
-  if (body[0] === inline) return body.subarray(1);
+  if (body[0] === bodyIsInline) return body.subarray(1);
   return await readObject(context, decodeRef(body.subarray(1)), undefined, undefined, deadline);
 }
 
@@ -186,5 +207,5 @@ export async function removeMessage(
 ): Promise<void> {
   const field = Buffer.from(messageField(number), "latin1");
   await updateNumber(queue.context, queue.key, "hdel", [field], deadline);
-  if (body[0] === inObject) await removeBody(queue, decodeRef(body.subarray(1)).key, deadline);
+  if (body[0] === bodyIsRef) await removeBody(queue, decodeRef(body.subarray(1)).key, deadline);
 }

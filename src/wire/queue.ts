@@ -8,8 +8,9 @@
  *     i <id>             the number of the message that was added with this id, as decimal text; kept after it was removed
  *     z                  nothing more is added
  *
- * A message is a varint length and the bytes of its name (the id it was sent with, or its topic), and the rest, its body. A body that
- * is a table has rows of one length, behind that length, u16: many readers take one row each (client/shuffle/).
+ * A message is a varint length and the bytes of its name (the id it was sent with, or its topic), and the rest, its body: u8 0 and what
+ * was sent, or u8 1 and the ref of an object with that. What was sent may be a table, of rows of one length behind that length, u16:
+ * many readers take one row each (client/shuffle/).
  */
 
 import { ByteReader, ByteWriter, MalformedBytes } from "../placement/byte-cursor.ts";
@@ -25,6 +26,10 @@ export const idPrefix = "i";
 export const messagesOfQueueMax: number = elementsMax / 2;
 /** Ids and topics. */
 export const messageNameBytesMax = 512;
+
+/** First byte of a body. */
+export const bodyIsInline = 0;
+export const bodyIsRef = 1;
 
 /** A message's name and body. */
 export const messageBytesMax: number = elementBytesMax - 2;
@@ -67,6 +72,7 @@ export function decodeMessage(bytes: Uint8Array): Message | undefined {
 }
 
 const tableHeaderBytes = 2;
+const kindBytes = 1;
 
 /** A table of `rows` rows, filled with zeros, and where its rows begin. @throws RangeError */
 export function createTable(
@@ -74,7 +80,7 @@ export function createTable(
   rowBytes: number,
 ): { readonly table: Buffer; readonly rowsAt: number } {
   const bytes = tableHeaderBytes + rows * rowBytes;
-  if (rowBytes < 1 || bytes > messageBytesMax) throw new RangeError(`a table of ${bytes} bytes`);
+  if (rowBytes < 1 || bytes + kindBytes > messageBytesMax) throw new RangeError(`a table of ${bytes} bytes`);
   const table = Buffer.alloc(bytes);
   table.writeUInt16LE(rowBytes, 0);
   return { table, rowsAt: tableHeaderBytes };

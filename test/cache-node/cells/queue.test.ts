@@ -4,7 +4,7 @@ import { countOfRead, readMessages, waiting } from "../../../cache-node/cells/qu
 import { createCollection, type Hash } from "../../../cache-node/store/collections.ts";
 import { createNodeMemory } from "../../../cache-node/store/node-memory.ts";
 import { decodeUpdate } from "../../../src/wire/collection.ts";
-import { decodeMessage } from "../../../src/wire/queue.ts";
+import { createTable, decodeMessage } from "../../../src/wire/queue.ts";
 import { fakeHeap, manualClock, mebibyte } from "../store/fakes.ts";
 import { job } from "./cells-fixture.ts";
 
@@ -66,6 +66,22 @@ test("no more are taken than there is room for, and room comes with what is remo
   expect([trim(0), trim(9), waiting(hash)]).toEqual([0, 2, 0]);
   // The number goes on where it was.
   expect(add("d")).toBe(4);
+});
+
+test("a row of tables comes in place of their bodies, and what is no table is passed over", () => {
+  const { add, hash } = createQueue();
+  const { table, rowsAt } = createTable(3, 4);
+  table.write("row0row1row2", rowsAt);
+  add(`\u0000${table.toString("latin1")}`, { name: "a" });
+  add("\u0001a ref", { name: "b" });
+  add("\u0000", { name: "c" });
+  const rows = (row: number): unknown[] =>
+    readMessages(hash, { after: 0, max: 10, prefix: "", row })
+      .slice(4)
+      .map((part) => (typeof part === "number" ? part : String(decodeMessage(part)!.body)));
+  expect(rows(0)).toEqual([1, "row0"]);
+  expect(rows(2)).toEqual([1, "row2"]);
+  expect(rows(3)).toEqual([]);
 });
 
 test("a closed queue takes nothing more, and nobody waits for it", () => {
