@@ -53,6 +53,12 @@ export interface Replacement {
   readonly size: number;
 }
 
+/** The process that became a node, as it named itself when it registered. */
+export interface NodeInstance {
+  readonly node: NodeId;
+  readonly instance: string;
+}
+
 export const noReplacement: Replacement = { left: [], total: 0, size: 0 };
 
 /** Where rows should end up with the active nodes of `key`. */
@@ -81,6 +87,8 @@ export interface FleetState {
   /** Active nodes that the fleet should have; 0 when nobody has said. */
   readonly desired: number;
   readonly replacing: Replacement;
+  /** Of the last nodes that registered, oldest first: a registration that comes again is no other process. */
+  readonly instances: readonly NodeInstance[];
   /** Not stored: the same can be planned again. */
   readonly target: Target | undefined;
 }
@@ -89,6 +97,8 @@ export interface FleetState {
 export const endedJobsMax = 100;
 /** How many drained nodes are remembered. */
 const drainedMax = 256;
+/** Beside those of all nodes in the map. */
+const formerInstancesMax = 256;
 /** Write weight of a node with room; see plan-fleet.ts for the others. */
 export const fullWeight = 100;
 /** Write weight of a node that joins a fleet with jobs: it should not get most of what is written at once. */
@@ -98,7 +108,7 @@ export const newWeight = 25;
 export function emptyFleet(backups: number, rowCount: number = groupCount): FleetState {
   const rows = Array.from({ length: rowCount }, () => emptyRow);
   const map: FleetMap = { epoch: { term: 0, n: 0 }, nodes: [], rows, backups };
-  const nobody = { gone: [], drains: [], drained: [], desired: 0, replacing: noReplacement };
+  const nobody = { gone: [], drains: [], drained: [], desired: 0, replacing: noReplacement, instances: [] };
   return {
     ...{ formed: false, map, highestNode: 0, highestJob: 0, jobs: [], ended: [] },
     ...{ ...nobody, target: undefined },
@@ -120,15 +130,34 @@ export function livingNodes(state: FleetState): NodeEntry[] {
   return state.map.nodes.filter((node) => node.state !== "dead");
 }
 
-/** A new node with an id that no other ever had; a living one at the same address must be the life before it: dead. */
-export function addNode(state: FleetState, address: Address, zone: string): FleetState {
+/**
+ * A new node with an id that no other ever had; a living one at the same address must be the life before it: dead.
+ *
+ * @param instance see `instanceOf`; a process without one is a new node each time that it registers
+ */
+export function addNode(state: FleetState, address: Address, zone: string, instance?: string): FleetState {
   const { host, port } = address;
   const before = state.map.nodes.filter((node) => node.host === host && node.port === port);
   const id = nodeId(state.highestNode + 1);
   const weight = state.jobs.length === 0 ? fullWeight : newWeight;
   const entry: NodeEntry = { id, host, port, state: "active", weight, zone };
   const buried = buryNodes(state, new Set(before.map((node) => node.id)), true);
-  return { ...withNodes(buried, [...buried.map.nodes, entry]), highestNode: id };
+  const instances = instance === undefined ? state.instances : withInstance(buried, { node: id, instance });
+  return { ...withNodes(buried, [...buried.map.nodes, entry]), highestNode: id, instances };
+}
+
+/** The node that a process has become, dead or alive; undefined when it is not known. */
+export function nodeOfInstance({ instances }: FleetState, instance: string): NodeId | undefined {
+  return instances.find((known) => known.instance === instance)?.node;
+}
+
+function withInstance({ map, instances }: FleetState, added: NodeInstance): NodeInstance[] {
+  const most = map.nodes.length + formerInstancesMax;
+  const listed = new Set(map.nodes.map(({ id }) => id));
+  const former = instances.length - instances.filter(({ node }) => listed.has(node)).length;
+  let surplus = Math.min(former, instances.length + 1 - most);
+  const kept = instances.filter(({ node }) => listed.has(node) || surplus-- <= 0);
+  return [...kept, added];
 }
 
 /**

@@ -12,36 +12,52 @@ import type {
   RegisterNodeRequest,
 } from "../wire/control-api.ts";
 import type { Fleet } from "./fleet.ts";
-import { addNode, buryNodes, isLastHope, livingNode, livingNodes, reviveNode } from "./fleet-state.ts";
+import {
+  addNode,
+  buryNodes,
+  type FleetState,
+  isLastHope,
+  livingNode,
+  livingNodes,
+  nodeOfInstance,
+  reviveNode,
+} from "./fleet-state.ts";
 
 export const watchMsMax = 30_000;
 
-/** @throws MayflyError QUOTA_EXCEEDED when the map is full. */
+/**
+ * A process that has not heard the answer asks again, and a request may come long after it was made: each process becomes one node.
+ *
+ * @throws MayflyError QUOTA_EXCEEDED when the map is full; NODE_UNKNOWN for a process whose node is dead
+ */
 export async function registerNode(fleet: Fleet, request: RegisterNodeRequest): Promise<RegisterNodeReply> {
   const { settings, vitals } = fleet;
-  const known = registeredBefore(fleet, request);
-  if (known !== undefined) return registration(fleet, known);
+  const { host, port, zone = "", memoryBytes: limitBytes, pid, instance } = request;
+  let isNew = false;
   const after = await fleet.change((state) => {
+    isNew = registeredBefore(state, instance) === undefined;
+    if (!isNew) return state;
     if (state.map.nodes.length >= nodesMax) {
       throw new MayflyError("QUOTA_EXCEEDED", `the fleet has ${nodesMax} nodes, the most a map can list`);
     }
-    return addNode(state, { host: request.host, port: request.port }, request.zone ?? "");
+    return addNode(state, { host, port }, zone, instance);
   });
-  const id = after.highestNode;
-  const nowMs = settings.clock.now();
-  const { memoryBytes: limitBytes, pid, instance } = request;
-  const newcomer = { limitBytes, pid, instance, joinedAtMs: nowMs };
-  vitals.addNode(id, newcomer, fleet.state.map.epoch, nowMs);
-  fleet.settlement.look();
-  settings.log(`node ${id} at ${request.host}:${request.port} registered, pid ${request.pid}`);
+  const id = isNew ? after.highestNode : registeredBefore(after, instance)!;
+  if (isNew) {
+    const nowMs = settings.clock.now();
+    vitals.addNode(id, { limitBytes, pid, joinedAtMs: nowMs }, fleet.state.map.epoch, nowMs);
+    fleet.settlement.look();
+    settings.log(`node ${id} at ${host}:${port} registered, pid ${pid}`);
+  }
   return registration(fleet, id);
 }
 
-/** The node that the same process has become already: it has not heard the answer, and asks again. */
-function registeredBefore(fleet: Fleet, { host, port, instance }: RegisterNodeRequest): NodeId | undefined {
-  if (instance === undefined) return undefined;
-  const here = livingNodes(fleet.state).filter((node) => node.host === host && node.port === port);
-  return here.find(({ id }) => fleet.vitals.node(id)?.instance === instance)?.id;
+/** The node that the same process has become already. @throws MayflyError NODE_UNKNOWN when that is dead */
+function registeredBefore(state: FleetState, instance: string | undefined): NodeId | undefined {
+  const known = instance === undefined ? undefined : nodeOfInstance(state, instance);
+  if (known === undefined || livingNode(state, known) !== undefined) return known;
+  const message = `this process was node ${known}, which is dead: its id is never valid again; begin anew`;
+  throw new MayflyError("NODE_UNKNOWN", message);
 }
 
 function registration(fleet: Fleet, id: number): RegisterNodeReply {

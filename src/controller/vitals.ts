@@ -27,8 +27,6 @@ export interface NodeVitals {
   readonly reportEpoch: Epoch | undefined;
   /** When it registered; undefined when that was before this controller began. */
   readonly joinedAtMs: number | undefined;
-  /** That it registered with. */
-  readonly instance: string | undefined;
   /** Of its process, on its own machine; undefined when it registered before this controller began. */
   readonly pid: number | undefined;
   readonly report: NodeReport;
@@ -43,7 +41,6 @@ export interface NodeVitals {
 export interface Newcomer {
   readonly limitBytes: number;
   readonly pid?: number;
-  readonly instance?: string | undefined;
   readonly joinedAtMs?: number;
 }
 
@@ -57,14 +54,9 @@ export class Vitals {
   readonly #jobBytes = new Map<number, ByteCounts>();
 
   /** A node that registered or was found in the journal. */
-  addNode(
-    id: number,
-    { limitBytes, pid, instance, joinedAtMs }: Newcomer,
-    epoch: Epoch,
-    nowMs: number,
-  ): void {
+  addNode(id: number, { limitBytes, pid, joinedAtMs }: Newcomer, epoch: Epoch, nowMs: number): void {
     this.#nodes.set(id, {
-      ...{ heardAtMs: nowMs, epoch, reportEpoch: undefined, joinedAtMs, pid, instance },
+      ...{ heardAtMs: nowMs, epoch, reportEpoch: undefined, joinedAtMs, pid },
       ...{ report: { ...idleHeartbeat, limitBytes }, jobBytes: new Map(), busy: 0, movedBytesPerSecond: 0 },
     });
   }

@@ -1,10 +1,14 @@
 import { expect, test } from "vitest";
 import {
   addJob,
+  addNode,
+  emptyFleet,
   endedJobsMax,
   endJobs,
   type FleetState,
   nextJobNumber,
+  nodeOfInstance,
+  sweepDead,
 } from "../../src/controller/fleet-state.ts";
 import { compareEpochs } from "../../src/placement/epoch.ts";
 import { randomHistory } from "./random-history.ts";
@@ -111,4 +115,19 @@ test("the history of ended jobs is bounded, and keeps the latest", () => {
   expect(state.ended.map((job) => job.endedAtMs)).toEqual(
     Array.from({ length: endedJobsMax }, (_, i) => i + 1),
   );
+});
+
+test("processes are remembered as long as their nodes are in the map, and a few hundred of those that went", () => {
+  let state = emptyFleet(1);
+  const join = (port: number): void => {
+    state = sweepDead(addNode(state, { host: "h", port }, "", `process ${state.highestNode + 1}`));
+  };
+  join(1);
+  // One after the other at the same address.
+  for (let i = 0; i < 400; i++) join(2);
+  expect(nodeOfInstance(state, "process 1")).toBe(1);
+  expect(nodeOfInstance(state, "process 401")).toBe(401);
+  expect(nodeOfInstance(state, "process 300")).toBe(300);
+  expect(nodeOfInstance(state, "process 2")).toBe(undefined);
+  expect(state.instances.length).toBeLessThan(300);
 });

@@ -72,7 +72,8 @@ function randomStep(state: FleetState, upTo: (limit: number) => number): FleetSt
       nodesLost: 0,
     });
   }
-  return addNode(state, { host: "127.0.0.1", port: 1 + upTo(30) }, upTo(2) === 0 ? "" : "west");
+  const instance = upTo(2) === 0 ? undefined : `process ${state.highestNode}`;
+  return addNode(state, { host: "127.0.0.1", port: 1 + upTo(30) }, upTo(2) === 0 ? "" : "west", instance);
 }
 
 function drainStep(state: FleetState, id: NodeId, upTo: (limit: number) => number): FleetState {

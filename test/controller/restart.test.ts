@@ -106,6 +106,26 @@ test("a controller that another has followed makes no epochs and answers that it
   expect((await young.addNode()).id).toBe(3);
 });
 
+test("a registration that comes again, however late, is no other process, to a new controller neither", async () => {
+  const store = createMemoryStore();
+  const old = await startFleet({ store });
+  const registration = { host: "127.0.0.1", port: 7500, memoryBytes: 1_000_000, pid: 1, instance: "a" };
+  const register = (fleet: typeof old, instance: string) =>
+    fleet.call("POST", "/v1/nodes", { ...registration, instance });
+  const both = await Promise.all([register(old, "a"), register(old, "a")]);
+  expect(both.map(({ body }) => body)).toEqual([
+    expect.objectContaining({ nodeId: 1 }),
+    expect.objectContaining({ nodeId: 1 }),
+  ]);
+  const young = await startFleet({ store });
+  expect((await register(young, "a")).body).toMatchObject({ nodeId: 1 });
+  expect(young.controller.state.map.nodes.map(({ id }) => id)).toEqual([1]);
+  // Another process at the same address is the next life, and what comes late from the one before it changes nothing.
+  expect((await register(young, "b")).body).toMatchObject({ nodeId: 2 });
+  expect(await register(young, "a")).toMatchObject({ status: 404, body: { code: "NODE_UNKNOWN" } });
+  expect(young.controller.state.map.nodes.map(({ id }) => id)).toEqual([2]);
+});
+
 test("a controller with nothing to do notices by itself that it was followed", async () => {
   const store = createMemoryStore();
   const old = await startFleet({ store });

@@ -74,6 +74,8 @@ export class SimController {
       ...{ nodesInitial: this.#world.nodesInitial, clock: process.clock, rng: this.#rng },
       log: (line) => {
         this.#world.log(`controller: ${line}`);
+        // One that was followed believes something until it tries to write it down.
+        if (process !== this.process) return;
         const silent = /^node (\d+) is declared dead: silent/.exec(line);
         if (silent !== null) this.onSilent(Number(silent[1]));
         if (!line.endsWith("has been made anew")) return;

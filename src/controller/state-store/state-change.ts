@@ -7,6 +7,7 @@ import {
   endedJobsMax,
   type FleetState,
   type Job,
+  type NodeInstance,
   type Replacement,
 } from "../fleet-state.ts";
 
@@ -24,6 +25,7 @@ export interface StateChange {
   readonly drained?: readonly NodeId[];
   readonly desired?: number;
   readonly replacing?: Replacement;
+  readonly instances?: readonly NodeInstance[];
 }
 
 /** `applyChange(state, changeBetween(state, next))` equals `next`, but for what is not stored. States are compared by reference, part by part. */
@@ -44,6 +46,7 @@ export function changeBetween(state: FleetState, next: FleetState): StateChange 
     ...(next.drained === state.drained ? {} : { drained: next.drained }),
     ...(next.desired === state.desired ? {} : { desired: next.desired }),
     ...(next.replacing === state.replacing ? {} : { replacing: next.replacing }),
+    ...(next.instances === state.instances ? {} : { instances: next.instances }),
   };
 }
 

@@ -35,15 +35,32 @@ const changeSchema = Type.Object({
   drained: Type.Optional(Type.Array(node)),
   desired: Type.Optional(count),
   replacing: Type.Optional(Type.Object({ left: Type.Array(node), total: count, size: count })),
+  instances: Type.Optional(Type.Array(Type.Object({ node, instance: Type.String() }))),
 });
 type ChangeRecord = Type.Static<typeof changeSchema>;
 
 /** Ready for JSON.stringify. */
 export function changeToRecord(change: StateChange): unknown {
   const { map, ...rest } = change;
-  const { formed, highestNode, highestJob, jobs, ended, gone, drains, drained, desired, replacing } = rest;
+  const {
+    formed,
+    highestNode,
+    highestJob,
+    jobs,
+    ended,
+    gone,
+    drains,
+    drained,
+    desired,
+    replacing,
+    instances,
+  } = rest;
   const fields = { formed, highestNode, highestJob, jobs, ended, gone, drains, drained, desired, replacing };
-  return { ...fields, ...(map === undefined ? {} : { map: Buffer.from(encodeMap(map)).toString("base64") }) };
+  return {
+    ...fields,
+    instances,
+    ...(map === undefined ? {} : { map: Buffer.from(encodeMap(map)).toString("base64") }),
+  };
 }
 
 /** @throws MayflyError DAMAGED when it is no change, PROTOCOL when its map is none. */
@@ -56,7 +73,7 @@ export function changeFromRecord(record: unknown): StateChange {
     );
   }
   const { formed, map, highestNode, highestJob, jobs, ended, desired }: ChangeRecord = record;
-  const { gone, drains, drained, replacing } = record;
+  const { gone, drains, drained, replacing, instances } = record;
   return {
     ...(formed === undefined ? {} : { formed }),
     ...(map === undefined ? {} : { map: decodeMap(Buffer.from(map, "base64")) }),
@@ -71,6 +88,9 @@ export function changeFromRecord(record: unknown): StateChange {
     ...(drained === undefined ? {} : { drained: drained.map(nodeId) }),
     ...(desired === undefined ? {} : { desired }),
     ...(replacing === undefined ? {} : { replacing: { ...replacing, left: replacing.left.map(nodeId) } }),
+    ...(instances === undefined
+      ? {}
+      : { instances: instances.map(({ node: id, instance }) => ({ node: nodeId(id), instance })) }),
   };
 }
 
