@@ -319,13 +319,16 @@ async function beginJob(
 }
 
 async function startExecutor(
-  { workers }: Setup,
+  { workers, clock }: Setup,
   ticket: string,
   stops: (() => Promise<void>)[],
 ): Promise<Executor> {
   const { createLocalExecutor } = await import("../executor/local-executor.ts");
   // Functions that mostly run kernels start with optimised ones; see record-kernel.ts.
-  const executor = createLocalExecutor({ workers, ticket, execArgv: ["--no-liftoff"] });
+  const executor = createLocalExecutor({
+    ...{ workers, ticket, execArgv: ["--no-liftoff"] },
+    ...{ clock, rng: systemRng },
+  });
   stops.push(() => executor.close());
   return executor;
 }

@@ -8,6 +8,8 @@ import type { Job } from "../../client/job.ts";
 export interface FunctionContext {
   /** Connected with the ticket that the function was started with. */
   readonly job: Job;
+  /** Names this attempt: no other run of a function has the same, of this event neither. */
+  readonly attempt: string;
   /** Tells the caller of `run` how far it is, in units of the function's own. */
   progress(report: Readonly<Record<string, number>>): void;
 }
@@ -21,16 +23,25 @@ export interface HandlerRef {
 }
 
 export interface RunOptions {
+  /** Also called with the reports of attempts whose result does not count in the end. */
   readonly onProgress?: (report: Readonly<Record<string, number>>) => void;
+}
+
+export interface MapOptions extends RunOptions {
+  /** Called with each result as it comes. */
+  readonly onResult?: (index: number, result: unknown) => void;
 }
 
 export interface Executor {
   /**
-   * Runs one function; events and results are JSON. A function whose process dies is run again, so it must be safe to
-   * run twice.
-   * @throws MayflyError what the function threw; TASK_FAILED when its process died too often
+   * Runs one function; events and results are JSON. One whose process dies, or that takes too long, or that fails for a reason
+   * that passes by itself, is run again, and one that takes much longer than others may run twice at a time: it must be
+   * safe to run again. The first result counts.
+   * @throws MayflyError what the function threw; TASK_FAILED when it died or took too long too often
    */
   run(handler: HandlerRef, event: unknown, options?: RunOptions): Promise<unknown>;
-  /** Ends all processes; calls under way are rejected with CLOSED. */
+  /** Runs a function for each event; results in the order of the events. @throws MayflyError as `run`, the first failure */
+  map(handler: HandlerRef, events: readonly unknown[], options?: MapOptions): Promise<unknown[]>;
+  /** Ends all that runs; calls under way are rejected with CLOSED. */
   close(): Promise<void>;
 }

@@ -2,20 +2,21 @@
 import { connect } from "../../client/connect.ts";
 import type { Job } from "../../client/job.ts";
 import { MayflyError } from "../errors.ts";
+import type { FunctionCall } from "./backend.ts";
 import type { FunctionContext, FunctionHandler } from "./executor.ts";
-import type { CallMessage, ReplyMessage } from "./local-messages.ts";
+import type { ReplyMessage } from "./local-messages.ts";
 
 let job: Job | undefined;
 
 process.on("message", (message) => {
-  void run(message as CallMessage);
+  void run(message as FunctionCall);
 });
 process.once("disconnect", () => process.exit(0));
 
-async function run({ handler, event }: CallMessage): Promise<void> {
+async function run({ handler, event, attempt }: FunctionCall): Promise<void> {
   try {
     job ??= await connect();
-    const context: FunctionContext = { job, progress: (progress) => answer({ progress }) };
+    const context: FunctionContext = { job, attempt, progress: (progress) => answer({ progress }) };
     const module: unknown = await import(handler.module);
     const found = (module as Record<string, unknown>)[handler.name];
     if (typeof found !== "function") {

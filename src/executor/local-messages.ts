@@ -1,11 +1,5 @@
-/** What passes between the local executor and its processes, over the IPC channel. */
+/** What a function's process answers over the IPC channel; it is sent a `FunctionCall`. */
 import type { ErrorCode } from "../errors.ts";
-import type { HandlerRef } from "./executor.ts";
-
-export interface CallMessage {
-  readonly handler: HandlerRef;
-  readonly event: unknown;
-}
 
 export type ReplyMessage =
   | { readonly progress: Readonly<Record<string, number>> }

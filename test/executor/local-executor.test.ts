@@ -2,7 +2,10 @@
 import { EventEmitter } from "node:events";
 import { PassThrough } from "node:stream";
 import { beforeEach, expect, test, vi } from "vitest";
-import type { CallMessage, ReplyMessage } from "../../src/executor/local-messages.ts";
+import { systemClock, systemRng } from "../../src/clock.ts";
+import type { FunctionCall } from "../../src/executor/backend.ts";
+import type { ReplyMessage } from "../../src/executor/local-messages.ts";
+import type { ProcessBackendOptions } from "../../src/executor/process-backend.ts";
 
 interface ForkOptions {
   readonly env: Record<string, string>;
@@ -11,7 +14,7 @@ interface ForkOptions {
 
 class FakeChild extends EventEmitter {
   readonly stderr = new PassThrough();
-  readonly calls: CallMessage[] = [];
+  readonly calls: FunctionCall[] = [];
   readonly options: ForkOptions;
   killed = false;
 
@@ -20,7 +23,7 @@ class FakeChild extends EventEmitter {
     this.options = options;
   }
 
-  send(call: CallMessage): boolean {
+  send(call: FunctionCall): boolean {
     this.calls.push(call);
     return true;
   }
@@ -50,9 +53,12 @@ vi.mock("node:child_process", () => ({
   },
 }));
 
-const { createLocalExecutor } = await import("../../src/executor/local-executor.ts");
+const local = await import("../../src/executor/local-executor.ts");
 
 beforeEach(() => void children.splice(0));
+
+const createLocalExecutor = (options: ProcessBackendOptions) =>
+  local.createLocalExecutor({ ...options, clock: systemClock, rng: systemRng });
 
 const handler = { module: "file:///map.js", name: "map" };
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -63,7 +69,7 @@ test("a function process gets its ticket and nothing else of the environment", a
   const running = executor.run(handler, { n: 1 });
   expect(children[0]?.options.env).toEqual({ MAYFLY_TICKET: "mf1.x", PATH: "" });
   expect(children[0]?.options.execArgv).toEqual(["--no-liftoff"]);
-  expect(children[0]?.calls).toEqual([{ handler, event: { n: 1 } }]);
+  expect(children[0]?.calls).toEqual([{ handler, event: { n: 1 }, attempt: expect.any(String) }]);
   children[0]?.answer({ result: { done: true } });
   expect(await running).toEqual({ done: true });
 });
@@ -75,8 +81,10 @@ test("so many run at once, each process one at a time, in order, and processes a
   const eventsOf = (child: FakeChild | undefined): unknown[] => child?.calls.map(({ event }) => event) ?? [];
   expect(children.map(eventsOf)).toEqual([[1], [2]]);
   children[1]?.answer({ result: "two" });
+  await turn();
   expect(children.map(eventsOf)).toEqual([[1], [2, 3]]);
   children[0]?.answer({ result: "one" });
+  await turn();
   children[0]?.answer({ result: "four" });
   children[1]?.answer({ result: "three" });
   expect(await Promise.all(results)).toEqual(["one", "two", "three", "four"]);
@@ -97,6 +105,7 @@ test("progress reaches the caller, and an error comes back with its code and ref
   expect(reports).toEqual([{ bytes: 5 }, { bytes: 9 }]);
   // The process is still good.
   const next = executor.run(handler, 2);
+  await turn();
   children[0]?.answer({ result: "ok" });
   expect(await next).toBe("ok");
 });
@@ -106,8 +115,10 @@ test("a function whose process dies is run again, before what waits", async () =
   const first = executor.run(handler, 1);
   const second = executor.run(handler, 2);
   children[0]?.die(null, "SIGKILL");
+  await turn();
   expect(children[1]?.calls.map(({ event }) => event)).toEqual([1]);
   children[1]?.answer({ result: "one" });
+  await turn();
   children[1]?.answer({ result: "two" });
   expect(await Promise.all([first, second])).toEqual(["one", "two"]);
 });
@@ -115,15 +126,17 @@ test("a function whose process dies is run again, before what waits", async () =
 test("after three deaths the function has failed, and the error says how it died", async () => {
   const executor = createLocalExecutor({ workers: 1, ticket: "t" });
   const failing = executor.run(handler, 1);
+  failing.catch(() => undefined);
   const other = executor.run(handler, 2);
   for (let i = 0; i < 3; i++) {
     children[i]?.stderr.write(`${"x".repeat(5000)}FATAL: out of memory`);
     await turn();
     children[i]?.die(134);
+    await turn();
   }
   await expect(failing).rejects.toMatchObject({
     code: "TASK_FAILED",
-    message: expect.stringMatching(/function map ended 3 times: exit code 134 x+FATAL: out of memory$/),
+    message: expect.stringMatching(/Function map failed 3 times; .*: exit code 134 x+FATAL: out of memory$/),
   });
   await failing.catch((error: Error) => expect(error.message.length).toBeLessThan(2200));
   children[3]?.answer({ result: "fine" });

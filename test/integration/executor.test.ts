@@ -1,5 +1,6 @@
 /** Functions in processes of their own: they are run again when their process dies, and told of when it dies too often. */
 import { expect, onTestFinished, test } from "vitest";
+import { systemClock, systemRng } from "../../src/clock.ts";
 import type { Executor, HandlerRef, RunOptions } from "../../src/executor/executor.ts";
 import type { LocalExecutorOptions } from "../../src/executor/local-executor.ts";
 import { builtModuleUrl } from "../support/built-module.ts";
@@ -13,7 +14,7 @@ async function startExecutor(ticket: string, workers: number): Promise<Executor>
   const { createLocalExecutor } = (await import(builtModuleUrl("src/executor/local-executor.js"))) as {
     createLocalExecutor: (options: LocalExecutorOptions) => Executor;
   };
-  const executor = createLocalExecutor({ workers, ticket });
+  const executor = createLocalExecutor({ workers, ticket, clock: systemClock, rng: systemRng });
   onTestFinished(() => executor.close());
   return executor;
 }
@@ -50,7 +51,7 @@ test("functions run in other processes, with their ticket and nothing else, and 
 
   await expect(run("dies", {})).rejects.toMatchObject({
     code: "TASK_FAILED",
-    message: expect.stringMatching(/dies ended 3 times: .*SIGKILL/),
+    message: expect.stringMatching(/dies failed 3 times; the last time it ended with its process: .*SIGKILL/),
   });
   await expect(run("fails", {})).rejects.toMatchObject({ code: "NOT_FOUND" });
   await expect(run("missing", {})).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });

@@ -35,7 +35,9 @@ async function sort(fleet: TestFleet, what: Sort): Promise<SortResult> {
   };
   const { records, workers, format, maps, outputPath } = what;
   const { ticket } = await fleet.createJob({ code });
-  const executor = createLocalExecutor({ workers, ticket, execArgv: ["--no-liftoff"] });
+  const executor = createLocalExecutor({
+    ...{ workers, ticket, execArgv: ["--no-liftoff"], clock: systemClock, rng: systemRng },
+  });
   onTestFinished(() => executor.close());
   const bytes = records * 100;
   return runSort({
