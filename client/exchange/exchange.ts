@@ -18,6 +18,8 @@ import type {
   Topics,
 } from "./types.ts";
 
+const load = () => import("./loaded.ts");
+
 /** The part of a job that functions exchange through. Names are the job's own; nothing needs to be made before it is used. */
 export class Exchange {
   readonly #context: ClientContext;
@@ -26,40 +28,30 @@ export class Exchange {
   /** @internal */
   constructor(context: ClientContext) {
     this.#context = context;
-    this.#topics = later<Topics>(
-      async () => new (await import("./topics.ts")).QueueTopics(context),
-      ["subscribe"],
-    );
+    this.#topics = later<Topics>(async () => new (await load()).QueueTopics(context), ["subscribe"]);
   }
 
   /** The mailbox of that name. */
   channel(name: string, options: ChannelOptions = {}): Channel {
     return later<Channel>(
-      async () => new (await import("./channel.ts")).QueueChannel(this.#context, name, options),
+      async () => new (await load()).QueueChannel(this.#context, name, options),
       ["receive"],
     );
   }
 
   /** The results of tasks, gathered under that name. */
   results(name: string): Results {
-    return later<Results>(
-      async () => new (await import("./results.ts")).QueueResults(this.#context, name),
-      ["first"],
-    );
+    return later<Results>(async () => new (await load()).QueueResults(this.#context, name), ["first"]);
   }
 
   /** Opens when `parties` have arrived. */
   latch(name: string, parties: number): Latch {
-    return later<Latch>(
-      async () => new (await import("./latch.ts")).SetLatch(this.#context, "latch", name, parties),
-    );
+    return later<Latch>(async () => new (await load()).SetLatch(this.#context, "latch", name, parties));
   }
 
   /** Where `parties` functions wait for one another. */
   barrier(name: string, parties: number): Barrier {
-    return later<Barrier>(
-      async () => new (await import("./latch.ts")).LatchBarrier(this.#context, name, parties),
-    );
+    return later<Barrier>(async () => new (await load()).LatchBarrier(this.#context, name, parties));
   }
 
   /** All-to-all exchange between maps and readers of partitions, exactly once. */
@@ -76,11 +68,11 @@ export class Exchange {
   }
 
   counter(name: string): Counter {
-    return later<Counter>(async () => new (await import("./counter.ts")).CellCounter(this.#context, name));
+    return later<Counter>(async () => new (await load()).CellCounter(this.#context, name));
   }
 
   lock(name: string): Lock {
-    return later<Lock>(async () => new (await import("./lock.ts")).CellLock(this.#context, name));
+    return later<Lock>(async () => new (await load()).CellLock(this.#context, name));
   }
 
   /** Tells all who subscribe to a prefix of the topic; resolves with the number of the message. */
