@@ -4,7 +4,7 @@ import { anyBytes } from "../../support/written-keys.ts";
 import { fleetForFile } from "./fleet-for-file.ts";
 
 const shared = fleetForFile();
-const soon = { timeoutMs: 400 };
+const soon = { timeoutMs: 1000 };
 
 async function received(channel: Channel, options = soon): Promise<ChannelMessage[]> {
   const messages: ChannelMessage[] = [];
@@ -99,7 +99,7 @@ test("who sends more than there is room for waits until something is acknowledge
   const box = sender!.channel("box", { capacity: 2 });
   await box.send("a");
   await box.send("b");
-  await expect(box.send("c", { timeoutMs: 300 })).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });
+  await expect(box.send("c", { timeoutMs: 1000 })).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });
   const sending = box.send("d", { timeoutMs: 10_000 });
   const [first] = await received(receiver!.channel("box"));
   await first!.ack();

@@ -18,7 +18,7 @@ test("a latch opens for good when all have arrived", async () => {
   expect([await latch.arrived(), isOpen]).toEqual([2, false]);
   await latch.arrive();
   await waiting;
-  await two!.latch("ready", 3).wait({ timeoutMs: 500 });
+  await two!.latch("ready", 3).wait({ timeoutMs: 5000 });
 });
 
 test("who arrives again counts once", async () => {
@@ -26,7 +26,7 @@ test("who arrives again counts once", async () => {
   await one!.latch("ready", 2).arrive({ id: "task 1" });
   await two!.latch("ready", 2).arrive({ id: "task 1" });
   expect(await one!.latch("ready", 2).arrived()).toBe(1);
-  await expect(one!.latch("ready", 2).wait({ timeoutMs: 300 })).rejects.toMatchObject({
+  await expect(one!.latch("ready", 2).wait({ timeoutMs: 1500 })).rejects.toMatchObject({
     code: "DEADLINE_EXCEEDED",
     message: expect.stringContaining("1 of 2"),
   });
@@ -40,7 +40,7 @@ test("all who come to a barrier go on together", async () => {
     passed.push(at);
   });
   // A function that is run again while the first one of its kind still waits.
-  await expect(jobs[0]!.barrier("step 1", 5).wait({ id: "0", timeoutMs: 300 })).rejects.toMatchObject({
+  await expect(jobs[0]!.barrier("step 1", 5).wait({ id: "0", timeoutMs: 1500 })).rejects.toMatchObject({
     code: "DEADLINE_EXCEEDED",
   });
   expect(passed).toEqual([]);

@@ -25,12 +25,12 @@ test("one at a time has the lock, and each one a larger fence", async () => {
 
 test("the lock of one who died is free when the lease is over; an extended one is not", async () => {
   const [one, two] = await shared.clients(2);
-  const held = await one!.lock("table").acquire({ leaseMs: 300 });
-  await held.extend(900);
-  await expect(two!.lock("table").acquire({ timeoutMs: 500 })).rejects.toMatchObject({
+  const held = await one!.lock("table").acquire({ leaseMs: 3000 });
+  await held.extend(4000);
+  await expect(two!.lock("table").acquire({ timeoutMs: 1000 })).rejects.toMatchObject({
     code: "DEADLINE_EXCEEDED",
   });
-  const next = await two!.lock("table").acquire({ timeoutMs: 10_000 });
+  const next = await two!.lock("table").acquire({ timeoutMs: 20_000 });
   expect(next.fence).toBeGreaterThan(held.fence);
   await expect(held.extend()).rejects.toMatchObject({ code: "VERSION_MISMATCH" });
   expect(await held.release()).toBe(false);

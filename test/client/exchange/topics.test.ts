@@ -53,7 +53,7 @@ test("who comes late hears what is kept from where it says, and how many it miss
     );
   }
   const heard: TopicMessage[] = [];
-  for await (const message of late!.subscribe("count", { after: first - 1, timeoutMs: 300 }))
+  for await (const message of late!.subscribe("count", { after: first - 1, timeoutMs: 2000 }))
     heard.push(message);
   const missed = heard[0]!.missed;
   expect(missed).toBeGreaterThan(0);

@@ -51,7 +51,7 @@ test("readers begin before the maps, and get what was committed meanwhile", asyn
 test("a reader that waits too long says which maps have not committed, and can go on", async () => {
   const [job] = await shared.clients(1);
   const shuffle = job!.shuffle("late", { maps: 3, partitions: 1 });
-  const reader = shuffle.reader(0, { timeoutMs: 400 });
+  const reader = shuffle.reader(0, { timeoutMs: 2000 });
   const write = async (map: number): Promise<void> => {
     const writer = shuffle.writer(map);
     await writer.write(0, "x");
