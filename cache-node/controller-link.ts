@@ -49,16 +49,23 @@ export class ControllerLink {
   async register(request: RegisterNodeRequest): Promise<RegisterNodeReply> {
     const { clock, controller } = this.#options;
     const untilMs = clock.now() + registerTimeoutMs;
+    const { instance } = request;
+    let lives = 0;
     for (let first = true; ; first = false) {
+      const named = instance === undefined || lives === 0 ? {} : { instance: `${instance}.${lives}` };
       try {
-        const reply = await controller.registerNode(request);
+        const reply = await controller.registerNode({ ...request, ...named });
         this.#node = reply;
         this.#schedule(reply.heartbeatMs);
         void this.#watch(reply);
         return reply;
       } catch (thrown) {
         const error = MayflyError.from(thrown);
-        if (error.kind !== "unavailable" || this.#stopped || clock.now() > untilMs) throw error;
+        // An earlier request of this process was taken, never answered, and its node given up since: it is another one.
+        const isGivenUp = error.code === "NODE_UNKNOWN" && instance !== undefined;
+        if (isGivenUp) lives += 1;
+        const mayPass = isGivenUp || error.kind === "unavailable";
+        if (!mayPass || this.#stopped || clock.now() > untilMs) throw error;
         if (first) this.#options.onAway?.(error);
         await sleep(clock, registerRetryMs);
       }

@@ -139,6 +139,27 @@ test("a map that this node cannot take does not make it report without end", asy
   expect(beats(heard)).toHaveLength(3);
 });
 
+test("a process whose first request was taken, not answered, and given up registers as another one", async () => {
+  const instances: unknown[] = [];
+  const controller = await startController(({ body }) => {
+    instances.push((body as { instance?: string }).instance);
+    const unknown = { code: "NODE_UNKNOWN", message: "this process was node 6, which is dead" };
+    return instances.length < 3 ? { status: 404, body: unknown } : { body: registered };
+  });
+  const { link, clock } = createLink(controller.url);
+  let reply: RegisterNodeReply | undefined;
+  const registering = link.register({ ...request, instance: "abc" }).then((answer) => {
+    reply = answer;
+  });
+  await until("it has registered", async () => {
+    await clock.advance(100);
+    return reply !== undefined;
+  });
+  await registering;
+  link.stop();
+  expect([reply!.nodeId, instances]).toEqual([7, ["abc", "abc.1", "abc.2"]]);
+});
+
 test("an unreachable controller is tried again, to register and to report", async () => {
   let away = 2;
   const { url, heard } = await startController(({ path }) => {
