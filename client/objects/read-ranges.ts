@@ -16,6 +16,7 @@ import type { ClientContext } from "../context.ts";
 import { checkDeadline, type Deadline } from "../transport/deadline.ts";
 import { together } from "../transport/together.ts";
 import { type FrameRun, fetchRuns, hedgeMsOf, nodeOf } from "./fetch-runs.ts";
+import { inBatches } from "./in-batches.ts";
 import { recoverRuns } from "./recover-runs.ts";
 
 export interface RangeRead {
@@ -31,10 +32,6 @@ export interface RangeRead {
 interface WantedRun extends FrameRun {
   readonly copy: { readonly from: number; readonly to: Uint8Array } | undefined;
 }
-
-const batchBytesMax = 1024 * 1024;
-const batchRunsMax = 64;
-const batchesInFlight = 2;
 
 /**
  * Fills the `into` of every read. Nothing is written there after it settles, also when it fails.
@@ -59,7 +56,7 @@ export async function readRanges(
     else for (const run of runs) addTo(lanes, nodeOf(run), run);
   }
   await together(deadline, (part) => [
-    ...[...lanes].map(([node, runs]) => readLane(context, node, batchesOf(runs), part)),
+    ...[...lanes].map(([node, runs]) => readLane(context, node, runs, part)),
     ...broken.map(({ runs, failed }) => recover(context, runs, failed, part)),
   ]);
 }
@@ -140,44 +137,22 @@ function* runsOfShard(
   }
 }
 
-function batchesOf(runs: readonly WantedRun[]): WantedRun[][] {
-  const batches: WantedRun[][] = [];
-  let bytes = 0;
-  for (const run of runs) {
-    const last = batches.at(-1);
-    if (last === undefined || bytes + run.length > batchBytesMax || last.length >= batchRunsMax) {
-      batches.push([run]);
-      bytes = run.length;
-    } else {
-      last.push(run);
-      bytes += run.length;
-    }
-  }
-  return batches;
-}
-
 async function readLane(
   context: ClientContext,
   node: NodeId,
-  batches: readonly WantedRun[][],
+  runs: readonly WantedRun[],
   deadline: Deadline,
 ): Promise<void> {
-  let next = 0;
-  const worker = async (part: Deadline): Promise<void> => {
-    for (let batch = batches[next++]; batch !== undefined; batch = batches[next++]) {
-      checkDeadline(part);
-      const missing = await tryRead(context, node, batch, part);
-      for (const run of batch) {
-        if (run.copy !== undefined && !missing.includes(run)) copyOut(run.into, run.copy);
-      }
-      if (missing.length === 0) continue;
-      await together(part, (each) =>
-        [...byStripe(missing)].map((runs) => recover(context, runs, runs, each)),
-      );
+  await inBatches(runs, deadline, async (batch, part) => {
+    const missing = await tryRead(context, node, batch, part);
+    for (const run of batch) {
+      if (run.copy !== undefined && !missing.includes(run)) copyOut(run.into, run.copy);
     }
-  };
-  if (batches.length === 1) await worker(deadline);
-  else await together(deadline, (part) => Array.from({ length: batchesInFlight }, () => worker(part)));
+    if (missing.length === 0) return;
+    await together(part, (each) =>
+      [...byStripe(missing)].map((failed) => recover(context, failed, failed, each)),
+    );
+  });
 }
 
 function copyOut(frame: Uint8Array, copy: { readonly from: number; readonly to: Uint8Array }): void {

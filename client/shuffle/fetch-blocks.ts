@@ -8,6 +8,7 @@ import type { Ref } from "../../src/wire/ref.ts";
 import { stripeAt, stripeBytesMax } from "../../src/wire/stripe-layout.ts";
 import type { ClientContext } from "../context.ts";
 import { hedgeMsOf } from "../objects/fetch-runs.ts";
+import { inBatches } from "../objects/in-batches.ts";
 import { readObject } from "../objects/read-object.ts";
 import { checkDeadline, type Deadline } from "../transport/deadline.ts";
 import { together } from "../transport/together.ts";
@@ -31,9 +32,6 @@ interface Piece {
   readonly into: Uint8Array;
 }
 
-const batchBytesMax = 1024 * 1024;
-const batchPiecesMax = 64;
-const batchesInFlight = 2;
 const slowReadsInFlight = 8;
 
 /** Why some blocks could not be had, by block. */
@@ -75,7 +73,11 @@ export async function fetchBlocks(
     }
   }
   await together(deadline, (part) =>
-    [...lanes].map(([node, pieces]) => fetchLane(context, node, batchesOf(pieces), missing, part)),
+    [...lanes].map(([node, pieces]) =>
+      inBatches(pieces, part, async (batch, each) => {
+        for (const { read } of await fetchBatch(context, node, batch, each)) missing.add(read);
+      }),
+    ),
   );
   for (const read of reads) if (!missing.has(read) && !matches(read)) missing.add(read);
   return await readSlowly(context, [...missing], matches, deadline);
@@ -95,39 +97,6 @@ function* piecesOf(read: BlockRead): Generator<Piece> {
     };
     at = end;
   }
-}
-
-function batchesOf(pieces: readonly Piece[]): Piece[][] {
-  const batches: Piece[][] = [];
-  let bytes = 0;
-  for (const piece of pieces) {
-    const last = batches.at(-1);
-    if (last === undefined || bytes + piece.into.length > batchBytesMax || last.length === batchPiecesMax) {
-      batches.push([piece]);
-      bytes = piece.into.length;
-    } else {
-      last.push(piece);
-      bytes += piece.into.length;
-    }
-  }
-  return batches;
-}
-
-async function fetchLane(
-  context: ClientContext,
-  node: NodeId,
-  batches: readonly Piece[][],
-  missing: Set<BlockRead>,
-  deadline: Deadline,
-): Promise<void> {
-  let next = 0;
-  const worker = async (part: Deadline): Promise<void> => {
-    for (let batch = batches[next++]; batch !== undefined; batch = batches[next++]) {
-      checkDeadline(part);
-      for (const piece of await fetchBatch(context, node, batch, part)) missing.add(piece.read);
-    }
-  };
-  await together(deadline, (part) => Array.from({ length: batchesInFlight }, () => worker(part)));
 }
 
 /** @returns the pieces that did not come */

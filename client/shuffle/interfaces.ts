@@ -28,8 +28,8 @@ export interface CommittedMap {
  */
 export interface ShuffleWriter {
   /**
-   * Adds a record, or several in one piece that counts as one, to a partition; the bytes are copied. Resolves at once, but for
-   * when the network is slower than the map.
+   * Adds a record, or several in one piece that counts as one, to a partition; the bytes are copied before it resolves. Resolves
+   * at once, but for when the network is slower than the map. Calls take effect in their order, awaited or not.
    * @throws MayflyError INVALID_ARGUMENT, QUOTA_EXCEEDED, JOB_ENDED, UNAVAILABLE, DEADLINE_EXCEEDED
    */
   write(partition: number, record: Uint8Array | string): Promise<void>;
@@ -50,6 +50,7 @@ export interface ShuffleWriter {
 export interface ShuffleBlock {
   readonly map: number;
   readonly records: number;
+  /** Empty when all records are. */
   readonly data: Uint8Array;
 }
 
@@ -67,7 +68,7 @@ export interface ReaderOptions extends CallOptions {
  */
 export interface PartitionReader extends AsyncIterable<ShuffleBlock> {
   next(): Promise<IteratorResult<ShuffleBlock, undefined>>;
-  /** Stops to fetch ahead. */
+  /** Ends the iteration, not the reader: who left a loop early can go on. */
   return(): Promise<IteratorResult<ShuffleBlock, undefined>>;
   [Symbol.asyncIterator](): PartitionReader;
 }

@@ -18,6 +18,8 @@ const bufferBytesMin = 64 * 1024;
 const bufferBytesMax = 1024 * 1024 * 1024;
 const timeoutMsDefault = 60_000;
 const stripesInFlight = 4;
+/** What a row of a table can say. */
+const countMax = 2 ** 32 - 1;
 const done = Promise.resolve();
 
 /** A table that was published: so that a discarded attempt can take it back. */
@@ -45,6 +47,9 @@ export class MapWriter implements ShuffleWriter {
   #records = 0;
   #bytes = 0;
   #failure: unknown;
+  /** The last of the calls that do not return at once, and how many of them are not done. */
+  #tail: Promise<void> = Promise.resolve();
+  #waiting = 0;
   /** Until it is known that another attempt was first this one may be the one that counts. */
   #mayCount = false;
   #state: "open" | "committing" | "over" = "open";
@@ -75,43 +80,29 @@ export class MapWriter implements ShuffleWriter {
       return Promise.reject(new MayflyError("INVALID_ARGUMENT", message));
     }
     const bytes = typeof record === "string" ? bytesOf(record) : record;
-    if (this.#buffer.add(partition, bytes)) return done;
-    return this.#flush().then(() => {
-      this.#buffer.add(partition, bytes);
+    if (this.#waiting === 0 && this.#buffer.add(partition, bytes)) return done;
+    return this.#inTurn(async () => {
+      while (!this.#buffer.add(partition, bytes)) await this.#flush();
     });
   }
 
   async writeRun(bytes: Uint8Array, lengths: ArrayLike<number>, records: ArrayLike<number>): Promise<void> {
     if (this.#state !== "open") throw this.#over();
-    const { partitions } = this.#keys;
-    const total = Array.from(lengths).reduce((sum, length) => sum + length, 0);
-    if (lengths.length !== partitions || records.length !== partitions || total !== bytes.length) {
-      const found = `${lengths.length} lengths of ${total} bytes together and ${records.length} numbers of records`;
-      const wanted = `${partitions} of each, and the lengths of all ${bytes.length} bytes`;
-      throw new MayflyError("INVALID_ARGUMENT", `A run of this shuffle has ${wanted}, not ${found}.`);
-    }
-    await this.#flush();
-    const deadline = this.#deadline("writeRun");
-    await this.#send(
-      { bytes, lengths: Float64Array.from(lengths), records: Float64Array.from(records) },
-      deadline,
-    );
-    await this.#sent(deadline);
+    const run = { bytes, lengths: Float64Array.from(lengths), records: Float64Array.from(records) };
+    this.#checkRun(run);
+    await this.#inTurn(async () => {
+      await this.#flush();
+      const deadline = this.#deadline("writeRun");
+      await this.#send(run, deadline);
+      await this.#sent(deadline);
+    });
   }
 
   async commit(): Promise<CommittedMap> {
     if (this.#state !== "open") throw this.#over();
-    await this.#flush();
     this.#state = "committing";
-    const deadline = this.#deadline("commit");
     try {
-      if (this.#carried > 0) this.#sendStripe(this.#carry.subarray(0, this.#carried), deadline);
-      await this.#sent(deadline);
-      await Promise.all(this.#publishing);
-      this.#check();
-      const isFirst = await this.#commit(deadline);
-      this.#state = "over";
-      return { isFirst, records: this.#records, bytes: this.#bytes };
+      return await this.#inTurn(() => this.#finish());
     } catch (thrown) {
       await this.#discard();
       throw thrown;
@@ -119,11 +110,53 @@ export class MapWriter implements ShuffleWriter {
   }
 
   async abort(): Promise<void> {
-    if (this.#state === "open") await this.#discard();
+    if (this.#state !== "open") return;
+    this.#state = "over";
+    await this.#inTurn(() => this.#discard()).catch(() => undefined);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.abort();
+  }
+
+  /** Behind all calls before it, awaited or not. Once one has failed the attempt is over, and whatever follows fails, too. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    this.#waiting += 1;
+    const turn = this.#tail.then(work);
+    this.#tail = turn
+      .then(
+        () => undefined,
+        (error: unknown) => {
+          this.#failure ??= error;
+        },
+      )
+      .finally(() => {
+        this.#waiting -= 1;
+      });
+    return turn;
+  }
+
+  #checkRun({ bytes, lengths, records }: Run): void {
+    const { partitions } = this.#keys;
+    const counts = [...lengths, ...records];
+    const total = lengths.reduce((sum, length) => sum + length, 0);
+    const isRun = lengths.length === partitions && records.length === partitions && total === bytes.length;
+    if (isRun && counts.every((count) => Number.isInteger(count) && count >= 0 && count <= countMax)) return;
+    const found = `${lengths.length} lengths of ${total} bytes together and ${records.length} numbers of records`;
+    const wanted = `${partitions} of each, whole numbers from 0 on, and the lengths of all ${bytes.length} bytes`;
+    throw new MayflyError("INVALID_ARGUMENT", `A run of this shuffle has ${wanted}, not ${found}.`);
+  }
+
+  async #finish(): Promise<CommittedMap> {
+    await this.#flush();
+    const deadline = this.#deadline("commit");
+    if (this.#carried > 0) this.#sendStripe(this.#carry.subarray(0, this.#carried), deadline);
+    await this.#sent(deadline);
+    await within(deadline, Promise.all(this.#publishing));
+    this.#check();
+    const isFirst = await this.#commit(deadline);
+    this.#state = "over";
+    return { isFirst, records: this.#records, bytes: this.#bytes };
   }
 
   /** @returns whether this attempt is the one that counts; then the others hear of it, else it is taken back */

@@ -2,7 +2,7 @@ import { MayflyError } from "../../src/errors.ts";
 import { deleteCell } from "../cells.ts";
 import { deadlineOf, readTableRows } from "../exchange/queue-calls.ts";
 import type { Deadline } from "../transport/deadline.ts";
-import { type BlockRead, fetchBlocks } from "./fetch-blocks.ts";
+import { type BlockFailures, type BlockRead, fetchBlocks } from "./fetch-blocks.ts";
 import type { PartitionReader, ReaderOptions, ShuffleBlock } from "./interfaces.ts";
 import { attemptName, type BlockRow, type Notice, partitionsPerTable, readRow } from "./layout.ts";
 import { MapsLostError } from "./maps-lost.ts";
@@ -16,8 +16,8 @@ const mapsShownMax = 10;
 /** The blocks of one map's output for this partition, fetched and handed out together: all of them count, or none. */
 interface Unit {
   readonly notice: Notice;
-  readonly rows: readonly BlockRow[];
-  readonly bytes: number;
+  readonly blocks: readonly ShuffleBlock[];
+  readonly reads: readonly BlockRead[];
 }
 
 /**
@@ -35,8 +35,8 @@ export class BlockReader implements PartitionReader {
   readonly #outputs = new Map<number, Notice>();
   /** By attempt: its rows so far, by run. */
   readonly #rows = new Map<string, Map<number, BlockRow>>();
-  /** Maps whose outputs were lost, until they are told of. */
-  readonly #lost = new Set<number>();
+  /** Maps whose outputs are gone, until they are told of; with the output to take back, unless somebody did. */
+  readonly #lost = new Map<number, Notice | undefined>();
   #noticesRead = 0;
   #rowsRead = 0;
   #blocks: ShuffleBlock[] = [];
@@ -102,7 +102,7 @@ export class BlockReader implements PartitionReader {
       if (this.#taken.size === this.#keys.maps) return undefined;
       const hadAny = await this.#look(this.#lost.size === 0, deadline);
       if (hadAny) continue;
-      if (this.#lost.size > 0) throw this.#lostError();
+      if (this.#lost.size > 0) throw await this.#lostError(deadline);
       throw this.#lateError();
     }
   }
@@ -115,17 +115,19 @@ export class BlockReader implements PartitionReader {
       const rows = this.#rowsOf(notice);
       const unitBytes = rows.reduce((sum, row) => sum + row.bytes, 0);
       if (units.length > 0 && bytes + unitBytes > this.#batchBytes) break;
+      units.push(this.#unitOf(notice, rows));
+      bytes += unitBytes;
+    }
+    for (const { notice } of units) {
       this.#outputs.delete(notice.map);
       this.#taken.add(notice.map);
-      units.push({ notice, rows, bytes: unitBytes });
-      bytes += unitBytes;
     }
     return units;
   }
 
-  #rowsOf({ map, object, runs, ref }: Notice): BlockRow[] {
+  /** @throws MayflyError DAMAGED */
+  #rowsOf({ map, object, runs }: Notice): BlockRow[] {
     const rows = this.#rows.get(attemptName(map, object));
-    if (ref === undefined) return [];
     return Array.from({ length: runs }, (_, run) => {
       const row = rows?.get(run);
       if (row !== undefined) return row;
@@ -135,34 +137,36 @@ export class BlockReader implements PartitionReader {
   }
 
   async #fetch(units: readonly Unit[], deadline: Deadline): Promise<ShuffleBlock[]> {
-    const reads = units.map((unit) => this.#readsOf(unit));
-    let failures: Awaited<ReturnType<typeof fetchBlocks>>;
+    let failures: BlockFailures;
     try {
-      failures = await fetchBlocks(this.#keys.context, reads.flat(), deadline);
+      const reads = units.flatMap((unit) => unit.reads);
+      failures = await fetchBlocks(this.#keys.context, reads, deadline);
     } catch (thrown) {
       // Nothing of them was handed out: whoever calls again gets them.
       for (const { notice } of units) this.#giveBack(notice);
       throw thrown;
     }
     const blocks: ShuffleBlock[] = [];
-    for (const [place, { notice }] of units.entries()) {
-      const failed = reads[place]!.flatMap((read) => failures.get(read) ?? []);
-      if (failed.length > 0) {
-        await this.#drop(notice, failed, deadline);
-        continue;
-      }
-      this.#rows.delete(attemptName(notice.map, notice.object));
-      for (const { map, records, into } of reads[place]!) blocks.push({ map, records, data: into });
+    for (const unit of units) {
+      const failed = unit.reads.flatMap((read) => failures.get(read) ?? []);
+      this.#rows.delete(attemptName(unit.notice.map, unit.notice.object));
+      if (failed.length > 0) this.#drop(unit.notice, failed);
+      else blocks.push(...unit.blocks);
     }
     return blocks;
   }
 
-  #readsOf({ notice, rows }: Unit): BlockRead[] {
+  #unitOf(notice: Notice, rows: readonly BlockRow[]): Unit {
     const { map, ref } = notice;
-    return rows.flatMap((row, run) => {
-      if (row.bytes === 0 || ref === undefined) return [];
-      return { ...row, map, run, partition: this.#partition, ref, into: Buffer.allocUnsafeSlow(row.bytes) };
-    });
+    const [blocks, reads]: [ShuffleBlock[], BlockRead[]] = [[], []];
+    for (const [run, row] of rows.entries()) {
+      if (row.bytes === 0 && row.records === 0) continue;
+      const into = Buffer.allocUnsafeSlow(row.bytes);
+      blocks.push({ map, records: row.records, data: into });
+      if (ref !== undefined && row.bytes > 0)
+        reads.push({ ...row, map, run, partition: this.#partition, ref, into });
+    }
+    return { notice, blocks, reads };
   }
 
   #giveBack(notice: Notice): void {
@@ -170,22 +174,11 @@ export class BlockReader implements PartitionReader {
     if (!this.#outputs.has(notice.map)) this.#outputs.set(notice.map, notice);
   }
 
-  /** The output is not there any more: lost, and then so for all; or another reader found that, and the map runs again. */
-  async #drop(notice: Notice, errors: readonly MayflyError[], deadline: Deadline): Promise<void> {
-    const { map, ref } = notice;
-    this.#taken.delete(map);
-    this.#rows.delete(attemptName(map, notice.object));
+  /** The output is not there any more: lost; or another reader found that, and the map runs again. */
+  #drop(notice: Notice, errors: readonly MayflyError[]): void {
+    this.#taken.delete(notice.map);
     const isLost = errors.some(({ code }) => code === "LOST");
-    if (isLost && ref?.version !== undefined) {
-      // The next attempt is the first one again.
-      const condition = { ifVersion: ref.version };
-      await deleteCell(this.#keys.context, this.#keys.output(map), condition, deadline).catch(
-        (thrown: unknown) => {
-          if (MayflyError.from(thrown).code !== "VERSION_MISMATCH") throw thrown;
-        },
-      );
-    }
-    if (!this.#outputs.has(map)) this.#lost.add(map);
+    if (!this.#outputs.has(notice.map)) this.#lost.set(notice.map, isLost ? notice : undefined);
   }
 
   /** Reads new notices, and the tables that go with them. @returns whether there were outputs to read among them */
@@ -220,10 +213,22 @@ export class BlockReader implements PartitionReader {
     }
   }
 
-  #lostError(): MapsLostError {
-    const maps = [...this.#lost].sort((a, b) => a - b);
+  /** Takes the lost outputs back, for all readers: the next attempt is the first one again. */
+  async #lostError(deadline: Deadline): Promise<MapsLostError> {
+    const { context, notices } = this.#keys;
+    const taken = [...this.#lost].map(async ([map, notice]) => {
+      if (notice?.ref?.version === undefined) return;
+      const condition = { ifVersion: notice.ref.version };
+      try {
+        await deleteCell(context, this.#keys.output(map), condition, deadline);
+      } catch (thrown) {
+        if (MayflyError.from(thrown).code !== "VERSION_MISMATCH") throw thrown;
+      }
+    });
+    await Promise.all(taken);
+    const maps = [...this.#lost.keys()].sort((a, b) => a - b);
     this.#lost.clear();
-    return new MapsLostError(this.#keys.notices.what, maps);
+    return new MapsLostError(notices.what, maps);
   }
 
   #lateError(): MayflyError {

@@ -136,6 +136,47 @@ test("a map that wrote nothing counts", async () => {
   await writer.commit();
   expect(await blocksOf(shuffle.reader(0))).toEqual([]);
   expect(texts(await blocksOf(shuffle.reader(1)))).toEqual(["1: 1 a"]);
+  expect(texts(await blocksOf(shuffle.reader(2)))).toEqual(["1: 1 "]);
+});
+
+test("records without bytes are counted, also when a map has no others", async () => {
+  const [job] = await shared.clients(1);
+  const shuffle = job!.shuffle("bare", { maps: 1, partitions: 2 });
+  const writer = shuffle.writer(0);
+  for (const partition of [0, 1, 1]) await writer.write(partition, "");
+  expect(await writer.commit()).toEqual({ isFirst: true, records: 3, bytes: 0 });
+  expect(texts(await blocksOf(shuffle.reader(1)))).toEqual(["0: 2 "]);
+});
+
+test("calls of a writer that are not awaited take effect in their order", async () => {
+  const [job] = await shared.clients(1);
+  const shuffle = job!.shuffle("unawaited", { maps: 1, partitions: 2 });
+  const writer = shuffle.writer(0, { bufferBytes: 65_536 });
+  const pieces = Array.from({ length: 200 }, () => anyBytes(20_000));
+  const calls = pieces.map((piece, index) =>
+    index % 50 === 49 ? writer.writeRun(piece, [0, piece.length], [0, 1]) : writer.write(1, piece),
+  );
+  const committed = writer.commit();
+  await Promise.all(calls);
+  expect(await committed).toEqual({ isFirst: true, records: 200, bytes: 4_000_000 });
+  const blocks = await blocksOf(shuffle.reader(1));
+  expect(Buffer.concat(blocks.map(({ data }) => data)).equals(Buffer.concat(pieces))).toBe(true);
+});
+
+test("after a call that failed the attempt is over, and another one can begin", async () => {
+  const [job] = await shared.clients(1);
+  const shuffle = job!.shuffle("failed", { maps: 1, partitions: 1 });
+  const stop = new AbortController();
+  const writer = shuffle.writer(0, { bufferBytes: 65_536, signal: stop.signal });
+  await writer.write(0, anyBytes(60_000));
+  stop.abort();
+  await expect(writer.write(0, anyBytes(60_000))).rejects.toMatchObject({ code: "ABORTED" });
+  await expect(writer.write(0, anyBytes(60_000))).rejects.toMatchObject({ code: "ABORTED" });
+  await expect(writer.commit()).rejects.toMatchObject({ code: "ABORTED" });
+  const again = shuffle.writer(0);
+  await again.write(0, "again");
+  expect((await again.commit()).isFirst).toBe(true);
+  expect(texts(await blocksOf(shuffle.reader(0)))).toEqual(["0: 1 again"]);
 });
 
 test("runs that are sorted already are written as they are", async () => {
@@ -192,10 +233,10 @@ test("whatever is written comes out, once, in any sizes of runs, stripes and pre
               records: before.records + block.records,
             });
           }
+          expect([...found.keys()].sort()).toEqual([...expected[partition]!.keys()].sort());
           for (const [map, list] of expected[partition]!) {
-            const bytes = Buffer.concat(list);
-            if (bytes.length === 0) continue;
-            expect(bytes.equals(found.get(map)!.bytes)).toBe(true);
+            expect(found.get(map)!.records).toBe(list.length);
+            expect(Buffer.concat(list).equals(found.get(map)!.bytes)).toBe(true);
           }
         }
         await reducer!.shuffle(name, options).delete();
