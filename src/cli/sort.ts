@@ -13,7 +13,7 @@ import type { SortInput } from "../sort/sort-events.ts";
 import type { SortOutput } from "../sort/sort-output.ts";
 import type { SortPlan } from "../sort/sort-plan.ts";
 import { freeMemoryBytes } from "./machine-memory.ts";
-import { flag, option, parseCount, parseText } from "./option.ts";
+import { flag, option, parseCount, parseShare, parseText } from "./option.ts";
 import { createProgress } from "./progress.ts";
 import { peakResidentBytes } from "./resident-memory.ts";
 import { formatBytes, parseBytes } from "./sizes.ts";
@@ -24,6 +24,8 @@ import { defineVerb, type OptionValues, type VerbContext } from "./verb.ts";
 
 const recordBytes = 100;
 const nodesDefault = 6;
+/** Runs that are ended on purpose should not use up those that a function has. */
+const attemptsMaxOfTests = 10;
 const codeDefault: Code = { d: 4, p: 2 };
 
 const options = {
@@ -86,6 +88,13 @@ const options = {
     parse: parseBytes,
     defaultNote: "4GiB",
   }),
+  "fail-rate": option({
+    value: "SHARE",
+    help: "end that share of function runs at a random point, for tests",
+    parse: parseShare,
+    defaultNote: "0",
+  }),
+  speculate: flag("run a second attempt of functions that take much longer than others"),
   "kill-node": flag("kill -9 one node between map and reduce: parity replaces what it held"),
   controller: option({
     value: "URL",
@@ -319,7 +328,7 @@ async function beginJob(
 }
 
 async function startExecutor(
-  { workers, clock }: Setup,
+  { given, workers, clock }: Setup,
   ticket: string,
   stops: (() => Promise<void>)[],
 ): Promise<Executor> {
@@ -327,7 +336,11 @@ async function startExecutor(
   // Functions that mostly run kernels start with optimised ones; see record-kernel.ts.
   const executor = createLocalExecutor({
     ...{ workers, ticket, execArgv: ["--no-liftoff"] },
-    ...{ clock, rng: systemRng },
+    ...{ clock, rng: systemRng, speculate: given.speculate },
+    ...(given["fail-rate"] !== undefined && {
+      failRate: given["fail-rate"],
+      attemptsMax: attemptsMaxOfTests,
+    }),
   });
   stops.push(() => executor.close());
   return executor;
@@ -340,7 +353,7 @@ async function run(
   output: SortOutput | undefined,
   betweenPhases: () => Promise<void>,
 ): Promise<SortResult> {
-  const { context, plan, input, workers, clock } = setup;
+  const { context, plan, code, input, workers, clock } = setup;
   const { runSort } = await import("../sort/run-sort.ts");
   const progress = createProgress(context.stderr, { enabled: !context.json, clock });
   const totalBytes = plan.records * recordBytes;
@@ -356,7 +369,8 @@ async function run(
   };
   try {
     return await runSort({
-      ...{ clock, rng: systemRng, job, executor, plan, input, output, workers, betweenPhases, onProgress },
+      ...{ clock, rng: systemRng, job, executor, plan, code, input, output, workers },
+      ...{ betweenPhases, onProgress },
     });
   } finally {
     progress.close();

@@ -3,7 +3,6 @@
  */
 import { MayflyError } from "../errors.ts";
 import type { Code } from "../placement/types.ts";
-import { partitionIndexBytes } from "./partition-index.ts";
 import {
   addresses,
   layOut,
@@ -13,6 +12,7 @@ import {
   recordBytes,
   reduceRegions,
 } from "./record-memory.ts";
+import type { Wave } from "./sort-events.ts";
 
 const mib = 2 ** 20;
 
@@ -31,6 +31,8 @@ const partitionSlack = 1.5;
 const nodeHeadroom = 1.15;
 const nodeSlackBytes = 32 * mib;
 const nodeStepBytes = 16 * mib;
+/** What the tables of a shuffle take for one map and partition: a row of 24 bytes, on the primary and two backups. */
+const tableRowBytes = 3 * 24;
 /** Resident beyond what is planned here: the runtime, and in a worker the SDK's memory and its prefetch. */
 const nodeProcessBytes = 64 * mib;
 const workerProcessBytes = 160 * mib;
@@ -64,15 +66,17 @@ export interface SortPlan {
   readonly records: number;
   readonly maps: readonly MapTask[];
   readonly partitions: number;
+  /** Which partitions are shuffled at a time. */
+  readonly waves: readonly Wave[];
   /** Memory limit of one node, a multiple of 16 MiB. */
   readonly nodeMemoryBytes: number;
-  /** Map outputs and their indexes with parity, on all nodes. */
+  /** Map outputs with parity, and their tables, on all nodes. */
   readonly storedBytesEstimate: number;
   /** Kernel memory of the largest map, and of a reduce up to 1.5 times the even share. The counts tell what it needs. */
   readonly functionMemoryBytes: { readonly map: number; readonly reduce: number };
 }
 
-type Sizes = Omit<SortPlan, "maps"> & { readonly maps: number };
+type Sizes = Omit<SortPlan, "maps" | "waves"> & { readonly maps: number };
 
 const kernelBytes = (sizes: Record<string, number>): number => layOut(sizes).memoryBytes;
 
@@ -121,7 +125,7 @@ function sizesOf(input: SortPlanInput): Sizes {
     );
   }
   const expansion = (code.d + code.p) / code.d;
-  const storedBytesEstimate = Math.ceil((bytes + maps * partitionIndexBytes(partitions)) * expansion);
+  const storedBytesEstimate = Math.ceil(bytes * expansion) + maps * partitions * tableRowBytes;
   const nodeMemoryBytes =
     Math.ceil(((storedBytesEstimate / nodes) * nodeHeadroom + nodeSlackBytes) / nodeStepBytes) *
     nodeStepBytes;
@@ -246,6 +250,7 @@ export function planSort(input: SortPlanInput): SortPlan {
       records: first(map + 1) - first(map),
     })),
     partitions,
+    waves: [{ first: 0, count: partitions }],
     nodeMemoryBytes,
     storedBytesEstimate,
     functionMemoryBytes,
