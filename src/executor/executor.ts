@@ -40,7 +40,11 @@ export interface Executor {
    * @throws MayflyError what the function threw; TASK_FAILED when it died or took too long too often
    */
   run(handler: HandlerRef, event: unknown, options?: RunOptions): Promise<unknown>;
-  /** Runs a function for each event; results in the order of the events. @throws MayflyError as `run`, the first failure */
+  /**
+   * Runs a function for each event; results in the order of the events. When one has failed for good, those that wait are
+   * not started any more, and those that run are ended as far as the platform can.
+   * @throws MayflyError as `run`, the first failure
+   */
   map(handler: HandlerRef, events: readonly unknown[], options?: MapOptions): Promise<unknown[]>;
   /** Ends all that runs; calls under way are rejected with CLOSED. */
   close(): Promise<void>;

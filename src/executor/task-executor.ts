@@ -14,7 +14,10 @@ export interface TaskOptions {
   readonly timeLimitMs?: number;
   /** Runs a second attempt of stragglers when there is nothing else to run. */
   readonly speculate?: boolean;
-  /** For tests: share of attempts that are ended at a random point. Those that a function can bear at most. */
+  /**
+   * For tests: share of attempts, 0 to 1, that are ended at a random point. The last attempt of a function is never one of
+   * them, so that it can still succeed.
+   */
   readonly failRate?: number;
 }
 
@@ -36,8 +39,11 @@ interface Task {
   readonly handler: HandlerRef;
   readonly event: unknown;
   readonly options: RunOptions;
+  readonly result: Promise<unknown>;
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: MayflyError) => void;
+  /** Of one map, itself among them: when one fails all have. */
+  readonly group: readonly Task[];
   readonly attempts: Set<Attempt>;
   failures: number;
   isOver: boolean;
@@ -58,7 +64,7 @@ export class TaskExecutor implements Executor {
   readonly #options: TaskExecutorOptions;
   readonly #queue: Task[] = [];
   readonly #running = new Set<Task>();
-  /** By function: how long its last runs took, in ascending order. */
+  /** By function: how long its last runs took, the newest last. */
   readonly #durations = new Map<string, number[]>();
   #taken = 0;
   #closed = false;
@@ -68,38 +74,61 @@ export class TaskExecutor implements Executor {
     this.#options = options;
   }
 
-  run(handler: HandlerRef, event: unknown, options: RunOptions = {}): Promise<unknown> {
-    if (this.#closed) return Promise.reject(new MayflyError("CLOSED", "This executor is closed."));
-    return new Promise((resolve, reject) => {
-      const state = { attempts: new Set<Attempt>(), failures: 0, isOver: false };
-      this.#queue.push({ handler, event, options, resolve, reject, ...state });
-      this.#assign();
-    });
+  async run(handler: HandlerRef, event: unknown, options: RunOptions = {}): Promise<unknown> {
+    return await this.#add(handler, event, options).result;
   }
 
-  map(handler: HandlerRef, events: readonly unknown[], options: MapOptions = {}): Promise<unknown[]> {
-    return Promise.all(
-      events.map(async (event, index) => {
-        const result = await this.run(handler, event, options);
-        options.onResult?.(index, result);
-        return result;
-      }),
-    );
+  async map(handler: HandlerRef, events: readonly unknown[], options: MapOptions = {}): Promise<unknown[]> {
+    const tasks: Task[] = [];
+    for (const event of events) tasks.push(this.#add(handler, event, options, tasks));
+    try {
+      return await Promise.all(
+        tasks.map(async ({ result }, index) => {
+          const value = await result;
+          options.onResult?.(index, value);
+          return value;
+        }),
+      );
+    } catch (thrown) {
+      const error = MayflyError.from(thrown);
+      this.#fail(tasks, error);
+      throw error;
+    }
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     this.#cancelLook?.();
     const error = new MayflyError("CLOSED", "The executor was closed while the function was running.");
-    for (const task of [...this.#queue.splice(0), ...this.#running])
-      this.#settle(task, () => task.reject(error));
+    this.#fail([...this.#queue.splice(0), ...this.#running], error);
     await this.#options.backend.close();
+  }
+
+  #add(handler: HandlerRef, event: unknown, options: RunOptions, group: readonly Task[] = []): Task {
+    if (this.#closed) throw new MayflyError("CLOSED", "This executor is closed.");
+    let settle: Pick<Task, "resolve" | "reject"> | undefined;
+    const result = new Promise<unknown>((resolve, reject) => {
+      settle = { resolve, reject };
+    });
+    const state = { attempts: new Set<Attempt>(), failures: 0, isOver: false };
+    const task: Task = { handler, event, options, result, group, ...settle!, ...state };
+    this.#queue.push(task);
+    this.#assign();
+    return task;
+  }
+
+  /** Those that were cancelled while they waited are still in the queue. */
+  #next(): Task | undefined {
+    for (;;) {
+      const task = this.#queue.shift();
+      if (task?.isOver !== true) return task;
+    }
   }
 
   #assign(): void {
     const { backend, speculate } = this.#options;
     while (!this.#closed && this.#taken < backend.slots) {
-      const task = this.#queue.shift() ?? (speculate === true ? this.#straggler() : undefined);
+      const task = this.#next() ?? (speculate === true ? this.#straggler() : undefined);
       if (task === undefined) break;
       this.#start(task);
     }
@@ -181,7 +210,7 @@ export class TaskExecutor implements Executor {
     const isLost = ended !== undefined || error.code === "TASK_FAILED";
     const isTransient = error.kind === "unavailable" || error.kind === "busy";
     if (!isLost && !isTransient) {
-      this.#settle(task, () => task.reject(error));
+      this.#fail([task, ...task.group], error);
       return;
     }
     task.failures += 1;
@@ -192,7 +221,7 @@ export class TaskExecutor implements Executor {
       return;
     }
     const message = `Function ${task.handler.name} failed ${task.failures} times; the last time it ${ended ?? error.message}`;
-    this.#settle(task, () => task.reject(isLost ? new MayflyError("TASK_FAILED", message) : error));
+    this.#fail([task, ...task.group], isLost ? new MayflyError("TASK_FAILED", message) : error);
   }
 
   #leave(task: Task, attempt: Attempt): void {
@@ -200,6 +229,10 @@ export class TaskExecutor implements Executor {
     task.attempts.delete(attempt);
     if (task.attempts.size === 0) this.#running.delete(task);
     this.#taken -= 1;
+  }
+
+  #fail(tasks: readonly Task[], error: MayflyError): void {
+    for (const task of tasks) if (!task.isOver) this.#settle(task, () => task.reject(error));
   }
 
   #settle(task: Task, settle: () => void): void {

@@ -112,6 +112,40 @@ test("after so many failures a function has failed, with what passes by itself a
   await expect(waits).rejects.toMatchObject({ code: "BUSY", message: "no memory" });
 });
 
+test("when a function of a map fails for good the others are cancelled: none is started, those that run are stopped", async () => {
+  const { executor, calls, clock, run, events } = createExecutor(2);
+  const told: number[] = [];
+  const all = executor.map(handler, ["a", "b", "c", "d"], { onResult: (index) => told.push(index) });
+  const other = run("of somebody else");
+  calls[0]!.answer("A");
+  await clock.advance(0);
+  calls[2]!.fail("LOST");
+  await expect(all).rejects.toMatchObject({ code: "LOST" });
+  expect(calls[1]!.stopped).toBe(true);
+  await clock.advance(0);
+  expect(events()).toEqual(["a", "b", "c", "of somebody else"]);
+  calls[3]!.answer("done");
+  expect(await other).toBe("done");
+  expect(told).toEqual([0]);
+  // Both places are free.
+  void run(1);
+  void run(2);
+  expect(calls).toHaveLength(6);
+});
+
+test("a map whose caller throws on a result is cancelled, too", async () => {
+  const { executor, calls, clock } = createExecutor(1);
+  const all = executor.map(handler, ["a", "b"], {
+    onResult: () => {
+      throw new RangeError("no more");
+    },
+  });
+  calls[0]!.answer("A");
+  await expect(all).rejects.toMatchObject({ code: "INTERNAL", message: "no more" });
+  await clock.advance(0);
+  expect(calls.slice(1).map(({ stopped }) => stopped)).toEqual([true]);
+});
+
 test("an attempt that takes too long is ended, and run again", async () => {
   const { calls, clock, run } = createExecutor(1, { attemptsMax: 2, timeLimitMs: 1000 });
   const running = run(1);
