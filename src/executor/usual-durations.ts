@@ -5,19 +5,29 @@ import type { HandlerRef } from "./executor.ts";
 const knownRuns = 3;
 const durationsKept = 101;
 
+interface Runs {
+  /** The newest last. */
+  readonly durations: readonly number[];
+  readonly medianMs: number;
+}
+
 export class UsualDurations {
-  /** By function: how long its last runs took, the newest last. */
-  readonly #durations = new Map<string, number[]>();
+  readonly #runs = new Map<string, Runs>();
 
-  note({ module, name }: HandlerRef, ms: number): void {
-    const key = `${module} ${name}`;
-    this.#durations.set(key, [...(this.#durations.get(key) ?? []), ms].slice(-durationsKept));
+  note(handler: HandlerRef, ms: number): void {
+    const before = this.#runs.get(keyOf(handler))?.durations ?? [];
+    const durations = [...before, ms].slice(-durationsKept);
+    const medianMs = [...durations].sort((a, b) => a - b)[durations.length >> 1]!;
+    this.#runs.set(keyOf(handler), { durations, medianMs });
   }
 
-  /** The median; undefined while it is not known. */
-  medianMs({ module, name }: HandlerRef): number | undefined {
-    const durations = this.#durations.get(`${module} ${name}`) ?? [];
-    if (durations.length < knownRuns) return undefined;
-    return [...durations].sort((a, b) => a - b)[durations.length >> 1];
+  /** Undefined while it is not known. */
+  medianMs(handler: HandlerRef): number | undefined {
+    const runs = this.#runs.get(keyOf(handler));
+    return runs !== undefined && runs.durations.length >= knownRuns ? runs.medianMs : undefined;
   }
+}
+
+function keyOf({ module, name }: HandlerRef): string {
+  return `${module} ${name}`;
 }
