@@ -111,6 +111,7 @@ const pureBuiltins: Readonly<Record<string, RegExp>> = {
 /** Packages by the parts that may import them. */
 const packagesAllowed: Readonly<Record<string, RegExp>> = {
   "src/controller": /^(?:fastify|@fastify\/.+|typebox(?:\/.+)?)$/,
+  "src/executor": /^@aws-sdk\/client-lambda$/,
   bench:
     /^(?:@subspace\/reed-solomon-erasure\.wasm|koffi|ioredis|redis|@aws-sdk\/client-s3|@smithy\/.+|autocannon|esbuild)$/,
 };
@@ -137,6 +138,7 @@ export function wrongDependencies(
   files: readonly ProjectFile[],
   declared: {
     readonly dependencies?: Record<string, string>;
+    readonly peerDependencies?: Record<string, string>;
     readonly devDependencies?: Record<string, string>;
   },
 ): string[] {
@@ -149,7 +151,7 @@ export function wrongDependencies(
       if (!development || declared.devDependencies?.[name] === undefined) imported.add(name);
     }
   }
-  const runtime = Object.keys(declared.dependencies ?? {});
+  const runtime = Object.keys({ ...declared.dependencies, ...declared.peerDependencies });
   return [
     ...[...imported]
       .filter((name) => !runtime.includes(name))
