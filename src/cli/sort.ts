@@ -102,6 +102,7 @@ const options = {
     parse: parseText,
     short: "c",
   }),
+  explain: flag("say how it would be done, why, and what it is expected to take; sort nothing"),
   verbose: flag("tell of the controller's decisions", "v"),
 };
 
@@ -114,12 +115,14 @@ export const sortVerb = defineVerb({
   description:
     "Records have 100 bytes and sort by their first 10, as in the sort benchmark. Mappers and reducers are separate " +
     "processes that know nothing but their ticket. With --json one object is printed: records, checksum, " +
-    "duplicateKeys, ordered, seconds, mbPerSecond, bytesStored, code, nodes, killedNodes, and more.",
+    "duplicateKeys, ordered, seconds, mbPerSecond, bytesStored, code, nodes, killedNodes, and more. What does not fit " +
+    "the fleet's memory at once is sorted in waves, each of a range of keys; each reads the input again.",
   options,
   examples: [
     "mayfly sort --generate 1GB --kill-node",
     "mayfly sort --input records.bin --output sorted.bin --workers 4",
     "mayfly sort --generate 100MB --ascii --skew --json",
+    "mayfly sort --generate 50GB --fleet-memory 8GB --explain",
   ],
   async run(context) {
     const { options: given, clock } = context;
@@ -146,6 +149,12 @@ export const sortVerb = defineVerb({
       given.controller === undefined
         ? planFor(undefined)
         : await planOnFleet(given.controller, planFor, clock);
+    if (given.explain) {
+      const { explainShuffle } = await import("./explain-shuffle.ts");
+      if (context.json) context.print(JSON.stringify(plan.shuffle));
+      else for (const line of explainShuffle(plan.shuffle)) context.print(line);
+      return;
+    }
     const report = await sortWith({ context, given, input, workers, nodes, code, plan, signal, clock });
     if (context.json) context.print(JSON.stringify(report));
     else for (const line of sortTable(report)) context.print(line);
@@ -203,12 +212,14 @@ async function planOnFleet(
 ): Promise<Planned> {
   const untilMs = clock.now() + reportedWithinMs;
   for (;;) {
+    const isLast = clock.now() > untilMs;
     try {
-      return planFor(await remoteFleet(url));
+      const planned = planFor(await remoteFleet(url));
+      if (isLast || planned.plan.waves.length === 1) return planned;
     } catch (thrown) {
       const { code } = MayflyError.from(thrown);
       const mayPass = code === "OUT_OF_MEMORY" || code === "UNAVAILABLE";
-      if (!mayPass || clock.now() > untilMs) throw thrown;
+      if (!mayPass || isLast) throw thrown;
     }
     await sleep(clock, askAgainMs);
   }

@@ -7,5 +7,5 @@ export {
   type ShufflePrices,
   type ShuffleRates,
 } from "./plan-input.ts";
-export { planShuffle, type ShufflePass, type ShufflePlan } from "./plan-shuffle.ts";
+export { fleetMemoryFor, planShuffle, type ShufflePass, type ShufflePlan } from "./plan-shuffle.ts";
 export type { ShuffleStrategy, StrategyEstimate } from "./strategies.ts";

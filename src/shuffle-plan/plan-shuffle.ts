@@ -60,6 +60,16 @@ export function planShuffle(input: ShufflePlanInput): ShufflePlan {
   };
 }
 
+/** What a fleet must have for a shuffle: in one pass, and at least, in as many waves as there can be. */
+export function fleetMemoryFor(input: Omit<ShufflePlanInput, "memoryBytes">): {
+  readonly onePass: number;
+  readonly least: number;
+} {
+  const facts = factsOf({ ...input, memoryBytes: 0 });
+  const [memory, waves] = [estimateMemory(facts), estimateWaves(facts)];
+  return { onePass: memory.memoryBytes, least: Math.min(memory.memoryBytes, waves.memoryBytes) };
+}
+
 /** The first of those that are best in both: one pass before several, and without S3 before with it. */
 function bestOf(feasible: readonly StrategyEstimate[], prefer: "time" | "cost"): StrategyEstimate {
   const [figure, other] = figuresOf[prefer];

@@ -11,5 +11,10 @@ test("the entry of the package is this folder's index, and has the planner and i
   expect(built.types).toBe(built.default.replace(/\.js$/, ".d.ts"));
   const source = built.default.replace("./dist/", projectRoot).replace(/\.js$/, ".ts");
   const entry = (await import(/* @vite-ignore */ source)) as Record<string, unknown>;
-  expect(Object.keys(entry).sort()).toEqual(["planShuffle", "pricesDefault", "ratesDefault"]);
+  expect(Object.keys(entry).sort()).toEqual([
+    "fleetMemoryFor",
+    "planShuffle",
+    "pricesDefault",
+    "ratesDefault",
+  ]);
 });

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { MayflyError } from "../../src/errors.ts";
 import type { ShufflePlanInput } from "../../src/shuffle-plan/plan-input.ts";
-import { planShuffle, type ShufflePlan } from "../../src/shuffle-plan/plan-shuffle.ts";
+import { fleetMemoryFor, planShuffle, type ShufflePlan } from "../../src/shuffle-plan/plan-shuffle.ts";
 import type { ShuffleStrategy, StrategyEstimate } from "../../src/shuffle-plan/strategies.ts";
 
 const mib = 2 ** 20;
@@ -364,4 +364,13 @@ test("a code that needs more nodes is refused", () => {
     workers: 1,
   };
   expect(() => planShuffle(input)).toThrow(expect.objectContaining({ code: "NOT_ENOUGH_NODES" }));
+});
+
+test("what a fleet needs, at least and for one pass, is what plans with it are possible with", () => {
+  const input = { bytes: 10e9, maps: 100, partitions: 100, nodes: 6, code: { d: 4, p: 2 }, workers: 4 };
+  const { onePass, least } = fleetMemoryFor(input);
+  expect(planShuffle({ ...input, memoryBytes: onePass }).strategy).toBe("memory");
+  expect(planShuffle({ ...input, memoryBytes: onePass - 1 }).strategy).toBe("waves");
+  expect(planShuffle({ ...input, memoryBytes: least }).passes).toHaveLength(100);
+  expect(() => planShuffle({ ...input, memoryBytes: least - 1 })).toThrow(/no way to shuffle/);
 });
