@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
 /** Tests that start processes: they go one file at a time, for their deadlines are about real time. */
@@ -8,12 +10,25 @@ const processes = [
   "test/chaos/chaos.test.ts",
   "test/cache-node/store/resident*.test.ts",
 ];
+/** The package by its own name, as examples import it: from its sources, like everything else in tests. */
+const { name, exports } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8")) as {
+  name: string;
+  exports: Record<string, string | { default: string }>;
+};
+const alias = Object.entries(exports).flatMap(([entry, target]) => {
+  if (typeof target === "string") return [];
+  const source = target.default.replace("./dist/", "./").replace(/\.js$/, ".ts");
+  const find = new RegExp(`^${name}${entry.slice(1)}$`);
+  return [{ find, replacement: fileURLToPath(new URL(source, import.meta.url)) }];
+});
+const resolve = { alias };
 const timeouts = { testTimeout: 60_000, hookTimeout: 60_000 };
 
 export default defineConfig({
   test: {
     projects: [
       {
+        resolve,
         test: {
           ...timeouts,
           name: "in-process",
@@ -24,6 +39,7 @@ export default defineConfig({
         },
       },
       {
+        resolve,
         test: {
           ...timeouts,
           name: "processes",

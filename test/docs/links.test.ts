@@ -9,6 +9,7 @@ const documents = [
   ...readdirSync(`${projectRoot}docs`, { recursive: true, encoding: "utf8" })
     .filter((path) => path.endsWith(".md"))
     .map((path) => `docs/${path}`),
+  "examples/README.md",
 ];
 
 /** What GitHub makes of a heading. */
@@ -33,7 +34,9 @@ test.each(documents)("%s links to what is there", (path) => {
 
 test.each(documents)("%s names only files and folders that are there", (path) => {
   const named = [
-    ...read(path).matchAll(/`((?:src|client|cache-node|test|bench|scripts|docs)\/[\w./-]+)(?:#[\w.]+)?`/g),
+    ...read(path).matchAll(
+      /`((?:src|client|cache-node|test|bench|examples|scripts|docs)\/[\w./-]+)(?:#[\w.]+)?`/g,
+    ),
   ];
   for (const [, file] of named) expect(existsSync(`${projectRoot}${file}`), `${path}: ${file}`).toBe(true);
 });

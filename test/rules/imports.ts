@@ -77,6 +77,7 @@ export const importsAllowed: Readonly<Record<string, readonly string[]>> = {
   "src/embedded-fleet.ts": [...base, "src/controller"],
   "src/testing": ["src/embedded-fleet.ts"],
   bench: [...sdk, "cache-node", "src/sort", "src/executor", "src/embedded-fleet.ts"],
+  examples: ["examples/run-on-fleet.ts"],
   "src/cli": [
     ...sdk,
     ...[
@@ -124,6 +125,9 @@ const packagesAllowed: Readonly<Record<string, RegExp>> = {
   "src/executor": /^@aws-sdk\/client-lambda$/,
   bench:
     /^(?:@subspace\/reed-solomon-erasure\.wasm|koffi|ioredis|redis|@aws-sdk\/client-s3|@smithy\/.+|autocannon|esbuild)$/,
+  // As a user would: the package by its public entries.
+  examples: /^(?:mayfly(?:\/.+)?|@msgpack\/msgpack|apache-arrow|@duckdb\/node-api)$/,
+  "examples/run-on-fleet.ts": /^mayfly(?:\/.+)?$/,
 };
 
 /** Packages where they belong; no I/O in pure parts; in the SDK's import graph nothing but Node's own modules. */
@@ -143,10 +147,11 @@ export function wrongModules(files: readonly ProjectFile[]): string[] {
   });
 }
 
-/** Packages that are imported and not declared as a runtime dependency, or the other way round. */
+/** Packages that are imported and not declared as a runtime dependency, or the other way round. The package's own name is none. */
 export function wrongDependencies(
   files: readonly ProjectFile[],
   declared: {
+    readonly name?: string;
     readonly dependencies?: Record<string, string>;
     readonly peerDependencies?: Record<string, string>;
     readonly devDependencies?: Record<string, string>;
@@ -154,10 +159,11 @@ export function wrongDependencies(
 ): string[] {
   const imported = new Set<string>();
   for (const file of files) {
-    const development = file.path.startsWith("bench/");
+    const development = /^(?:bench|examples)\//.test(file.path);
     for (const { target, relative } of importsOf(file)) {
       if (relative || target.startsWith("node:")) continue;
       const name = target.split("/", target.startsWith("@") ? 2 : 1).join("/");
+      if (name === declared.name) continue;
       if (!development || declared.devDependencies?.[name] === undefined) imported.add(name);
     }
   }

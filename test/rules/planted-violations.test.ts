@@ -47,6 +47,9 @@ describe("import directions", () => {
     ["src/controller/a.ts", "../cli/verb.ts"],
     ["src/errors.ts", "./clock.ts"],
     ["src/newcomer/a.ts", "../errors.ts"],
+    ["examples/word-count/main.ts", "../../client/index.ts"],
+    ["examples/word-count/main.ts", "../../src/executor/executor.ts"],
+    ["bench/a.ts", "../examples/command-line.ts"],
   ])("%s must not import %s", (path, specifier) => {
     expect(wrongDirections(one(path, `import type { A } from "${specifier}";`))).toHaveLength(1);
   });
@@ -67,11 +70,16 @@ describe("modules", () => {
     ["src/placement/a.ts", 'import net, { isIPv4 } from "node:net";'],
     ["src/cli/a.ts", 'import { parse } from "yaml";'],
     ["src/sort/a.ts", 'const sdk = await import("@aws-sdk/client-lambda");'],
+    ["client/a.ts", 'import { connect } from "mayfly";'],
+    ["examples/a/main.ts", 'import Fastify from "fastify";'],
   ])("%s must not have %s", (path, text) => expect(wrongModules(one(path, text))).toHaveLength(1));
 
   test("what has no I/O, and what is where it belongs, is right", () => {
     expect(wrongModules(one("src/placement/a.ts", 'import { isIPv4 } from "node:net";'))).toEqual([]);
     expect(wrongModules(one("src/controller/a.ts", 'import Fastify from "fastify";'))).toEqual([]);
+    expect(wrongModules(one("examples/a/main.ts", 'import { jsonLines } from "mayfly/records";'))).toEqual(
+      [],
+    );
   });
 
   test("dependencies are those imported", () => {
@@ -86,6 +94,12 @@ describe("modules", () => {
     ]);
     const split = { dependencies: { fastify: "1" }, peerDependencies: { typebox: "1", left: "1" } };
     expect(wrongDependencies(files, split)).toEqual(["left is a dependency and not imported"]);
+    const example = one(
+      "examples/a/main.ts",
+      'import { connect } from "mayfly";\nimport { a } from "arrow";',
+    );
+    expect(wrongDependencies(example, { name: "mayfly", devDependencies: { arrow: "1" } })).toEqual([]);
+    expect(wrongDependencies(example, { name: "mayfly" })).toEqual(["arrow is imported and no dependency"]);
   });
 });
 

@@ -6,7 +6,7 @@ import { badNames, longFiles, strayTests } from "./file-shape.ts";
 import { importCycles, importsOf, wrongDependencies, wrongDirections, wrongModules } from "./imports.ts";
 import { type ProjectFile, projectRoot, readProject } from "./project-files.ts";
 
-const isSource = ({ path }: ProjectFile): boolean => /^(?:src|client|cache-node|bench)\//.test(path);
+const isSource = ({ path }: ProjectFile): boolean => /^(?:src|client|cache-node|bench|examples)\//.test(path);
 const isKernel = ({ path }: ProjectFile): boolean => path.endsWith(".as.ts") || path.endsWith(".d.ts");
 
 const everything = readProject(/\.(?:ts|js|mjs|json|md|yml|yaml|txt)$|^\.ci\/run$|^[^/]*ignore$/);
