@@ -116,7 +116,7 @@ const packagesAllowed: Readonly<Record<string, RegExp>> = {
   bench:
     /^(?:@subspace\/reed-solomon-erasure\.wasm|koffi|ioredis|redis|@aws-sdk\/client-s3|@smithy\/.+|autocannon|esbuild)$/,
   // As a user would: the package by its public entries.
-  examples: /^(?:mayfly(?:\/.+)?|@msgpack\/msgpack|apache-arrow|@duckdb\/node-api)$/,
+  examples: /^(?:mayfly(?:\/.+)?|gifwrap|@msgpack\/msgpack|apache-arrow|@duckdb\/node-api)$/,
   "examples/run-on-fleet.ts": /^mayfly(?:\/.+)?$/,
 };
 
