@@ -1,14 +1,14 @@
 /** The chain of encoders with functions in processes of their own, on nodes of their own. */
 import { expect, onTestFinished, test } from "vitest";
-import { encodeSerially } from "../../../examples/excamera-chain/chunk.ts";
-import { framesOf, plateFile, readFilm } from "../../../examples/excamera-chain/film.ts";
-import type { ChainResult, ChainRun } from "../../../examples/excamera-chain/run-chain.ts";
-import { joinStream, packChunk } from "../../../examples/excamera-chain/stream.ts";
-import { systemClock, systemRng } from "../../../src/clock.ts";
-import type { Executor } from "../../../src/executor/executor.ts";
-import type { LocalExecutorOptions } from "../../../src/executor/local-executor.ts";
-import { builtModuleUrl } from "../../support/built-module.ts";
-import { startFleet } from "../../support/fleet.ts";
+import { encodeSerially } from "../../examples/excamera-chain/chunk.ts";
+import { framesOf, plateFile, readFilm } from "../../examples/excamera-chain/film.ts";
+import type { ChainResult, ChainRun } from "../../examples/excamera-chain/run-chain.ts";
+import { joinStream, packChunk } from "../../examples/excamera-chain/stream.ts";
+import { systemClock, systemRng } from "../../src/clock.ts";
+import type { Executor } from "../../src/executor/executor.ts";
+import type { LocalExecutorOptions } from "../../src/executor/local-executor.ts";
+import { builtModuleUrl } from "../support/built-module.ts";
+import { startFleet } from "../support/fleet.ts";
 
 interface Chain {
   readonly workers: number;
