@@ -1,11 +1,21 @@
 /** Records as bytes: what a shuffle carries is up to whoever writes it. */
 import { MayflyError } from "../../src/errors.ts";
 
-/** Turns records into bytes and back. Encoded records follow one another without anything between them. */
-export interface RecordCodec<T> {
-  encode(record: T): Uint8Array;
+/** What readers need of a codec. */
+export interface BlockDecoder<T> {
   /** All records of a block, in order. @throws Error for bytes that are none */
   decode(block: Uint8Array): Iterable<T>;
+}
+
+/** Turns records into bytes and back. Encoded records follow one another in a block without anything between them. */
+export interface RecordCodec<T> extends BlockDecoder<T> {
+  encode(record: T): Uint8Array;
+}
+
+/** Turns many records into bytes at once, as columns do. A block is one batch. */
+export interface BatchCodec<T> extends BlockDecoder<T> {
+  /** @param records one at least; the array is not kept */
+  encodeBatch(records: readonly T[]): Uint8Array;
 }
 
 /** A line of JSON for each record: anything that `JSON.stringify` takes, but for `undefined`. */

@@ -1,12 +1,12 @@
 import { MayflyError } from "../../src/errors.ts";
 import type { PartitionReader } from "../shuffle/interfaces.ts";
-import type { RecordCodec } from "./codec.ts";
+import type { BlockDecoder } from "./codec.ts";
 
 /**
  * All records of a partition, block by block; as the reader, this can be iterated again after outputs were lost.
  * @throws MayflyError as the reader; DAMAGED when a block does not have the records that were written to it
  */
-export async function* readRecords<T>(reader: PartitionReader, codec: RecordCodec<T>): AsyncGenerator<T> {
+export async function* readRecords<T>(reader: PartitionReader, codec: BlockDecoder<T>): AsyncGenerator<T> {
   for (let next = await reader.next(); next.done !== true; next = await reader.next()) {
     const { map, records, data } = next.value;
     const decoded = [...codec.decode(data)];

@@ -1,5 +1,6 @@
 import type { CommittedMap, ShuffleWriter } from "../shuffle/interfaces.ts";
-import type { RecordCodec } from "./codec.ts";
+import { BatchSink, batchRecordsDefault } from "./batch-sink.ts";
+import type { BatchCodec, RecordCodec } from "./codec.ts";
 
 /** Makes one record of two with the same key, in the map: less to send. Records may also arrive uncombined. */
 export interface Combiner<T> {
@@ -10,11 +11,26 @@ export interface Combiner<T> {
   readonly keysMax?: number;
 }
 
-export interface RecordWriterOptions<T> {
-  readonly codec: RecordCodec<T>;
+/** With a codec that encodes many records at once the writer has to know the partitions of the shuffle. */
+export type RecordWriterOptions<T> = {
   /** From 0 to the partitions of the shuffle; see `partitionOf`. */
   readonly partitionOf: (record: T) => number;
   readonly combine?: Combiner<T>;
+} & (
+  | { readonly codec: RecordCodec<T> }
+  | {
+      readonly codec: BatchCodec<T>;
+      readonly partitions: number;
+      /** Records of all partitions that are held before each gets its batch; 100,000 by default. */
+      readonly batchRecords?: number;
+    }
+);
+
+/** Takes records in the order in which they are to be sent. */
+interface Sink<T> {
+  send(partition: number, record: T): Promise<void>;
+  /** Sends what it holds. */
+  flush(): Promise<void>;
 }
 
 const keysMaxDefault = 100_000;
@@ -23,11 +39,13 @@ const keysMaxDefault = 100_000;
 export class RecordWriter<T> {
   readonly #writer: ShuffleWriter;
   readonly #options: RecordWriterOptions<T>;
+  readonly #sink: Sink<T>;
   readonly #held = new Map<string, T>();
 
   constructor(writer: ShuffleWriter, options: RecordWriterOptions<T>) {
     this.#writer = writer;
     this.#options = options;
+    this.#sink = sinkOf(writer, options);
   }
 
   /** As `ShuffleWriter.write`. */
@@ -46,6 +64,7 @@ export class RecordWriter<T> {
   /** As `ShuffleWriter.commit`; counted are the records that were sent. */
   async commit(): Promise<CommittedMap> {
     await this.#sendHeld();
+    await this.#sink.flush();
     return await this.#writer.commit();
   }
 
@@ -64,7 +83,18 @@ export class RecordWriter<T> {
   }
 
   #send(record: T): Promise<void> {
-    const { codec, partitionOf } = this.#options;
-    return this.#writer.write(partitionOf(record), codec.encode(record));
+    return this.#sink.send(this.#options.partitionOf(record), record);
   }
+}
+
+function sinkOf<T>(writer: ShuffleWriter, options: RecordWriterOptions<T>): Sink<T> {
+  if ("partitions" in options) {
+    const { codec, partitions, batchRecords = batchRecordsDefault } = options;
+    return new BatchSink(writer, codec, partitions, batchRecords);
+  }
+  const { codec } = options;
+  return {
+    send: (partition, record) => writer.write(partition, codec.encode(record)),
+    flush: async () => undefined,
+  };
 }

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
+  type BatchCodec,
   jsonLines,
   partitionOf,
   RecordWriter,
@@ -76,6 +77,50 @@ test("words are counted once each, combined in the maps", async () => {
   expect(counts.get("to")).toBe(words.filter((word) => word === "to").length);
   expect(counts.size).toBe(new Set(words).size);
   expect(sent).toBeLessThan(words.length);
+});
+
+test("a codec of many records at once gets each partition's records together, and readers get one batch a block", async () => {
+  const [job] = await shared.clients(1);
+  const batches: number[] = [];
+  const codec: BatchCodec<Word> = {
+    encodeBatch(records) {
+      batches.push(records.length);
+      return Buffer.from(JSON.stringify(records));
+    },
+    decode: (block) => JSON.parse(Buffer.from(block).toString()) as Word[],
+  };
+  const shuffle = job!.shuffle("batches", { maps: 2, partitions: 3 });
+  const options = { codec, partitions: 3, batchRecords: 4 };
+  // Nobody gets partition 1.
+  const partitionOf = ({ count }: Word): number => (count % 2) * 2;
+  await using plain = new RecordWriter<Word>(shuffle.writer(0), { ...options, partitionOf });
+  for (let count = 0; count < 10; count++) await plain.write({ word: "a", count });
+  expect(await plain.commit()).toMatchObject({ isFirst: true, records: 10 });
+  expect(batches).toEqual([2, 2, 2, 2, 1, 1]);
+
+  await using combined = new RecordWriter<Word>(shuffle.writer(1), {
+    ...{ ...options, partitionOf, combine: { keyOf, merge, keysMax: 3 } },
+  });
+  for (const word of ["b", "c", "b", "b", "d"]) await combined.write({ word, count: 2 });
+  expect(await combined.commit()).toMatchObject({ records: 3 });
+
+  const read = async (partition: number): Promise<Word[]> => {
+    const records: Word[] = [];
+    for await (const record of readRecords(shuffle.reader(partition), codec)) records.push(record);
+    return records.sort((x, y) => x.word.localeCompare(y.word) || x.count - y.count);
+  };
+  const counts = (word: string, ...of: number[]): Word[] => of.map((count) => ({ word, count }));
+  expect(await read(0)).toEqual([
+    ...[...counts("a", 0, 2, 4, 6, 8), ...counts("b", 6), ...counts("c", 2), ...counts("d", 2)],
+  ]);
+  expect(await read(1)).toEqual([]);
+  expect(await read(2)).toEqual(counts("a", 1, 3, 5, 7, 9));
+
+  const wrong = new RecordWriter<Word>(job!.shuffle("wrong", { maps: 1, partitions: 3 }).writer(0), {
+    ...{ ...options, partitionOf: () => 3 },
+  });
+  await expect(wrong.write({ word: "a", count: 1 })).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+  await wrong.abort();
 });
 
 test("a block that is read with another codec is not taken for what was written", async () => {
