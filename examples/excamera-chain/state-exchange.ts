@@ -14,9 +14,12 @@ export interface StateExchange {
   receive(at: number, timeoutMs: number): Promise<StateMessage>;
 }
 
-/** A channel for each link: who receives waits on the server, and states of this size are objects by themselves. */
-export function mayflyExchange(job: Job): StateExchange {
-  const channel = (link: number) => job.channel(`state-${link}`);
+/**
+ * A channel for each link: who receives waits on the server, and states of this size are objects by themselves.
+ * @param name of the chain, where a job has several
+ */
+export function mayflyExchange(job: Job, name = "state"): StateExchange {
+  const channel = (link: number) => job.channel(`${name}-${link}`);
   return {
     async send(to, data) {
       await channel(to).send(data, { id: `state-${to}` });

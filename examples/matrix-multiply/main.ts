@@ -1,5 +1,5 @@
 /** Multiplies two matrices tile by tile, and compares with a direct product. */
-import { type Context, choiceOption, countOption, runProgram } from "../command-line.ts";
+import { type Context, choiceOption, countOption, runProgram, usageError } from "../command-line.ts";
 import { fleetOptions, fleetPlan, runOnFleet } from "../run-on-fleet.ts";
 import { checkProduct } from "./check-product.ts";
 import { readProductTile, runMultiply } from "./run-multiply.ts";

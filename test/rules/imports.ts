@@ -74,8 +74,14 @@ export const importsAllowed: Readonly<Record<string, readonly string[]>> = {
   "src/sort": [...sdk, "src/executor"],
   "src/embedded-fleet.ts": [...base, "src/controller"],
   "src/testing": ["src/embedded-fleet.ts"],
-  bench: [...sdk, "cache-node", "src/sort", "src/executor", "src/embedded-fleet.ts"],
-  examples: ["examples/run-on-fleet.ts"],
+  bench: [
+    ...sdk,
+    ...["cache-node", "src/sort", "src/executor", "src/embedded-fleet.ts"],
+    // The same chain, with other exchanges in it.
+    "examples/excamera-chain",
+  ],
+  examples: ["examples/run-on-fleet.ts", "examples/excamera-chain"],
+  "examples/excamera-chain": ["examples", "examples/run-on-fleet.ts"],
   "examples/run-on-fleet.ts": ["examples", "src/clock.ts", "src/executor"],
   "src/cli": [
     ...sdk,
@@ -115,8 +121,9 @@ const packagesAllowed: Readonly<Record<string, RegExp>> = {
   "src/controller": /^(?:fastify|@fastify\/.+|typebox(?:\/.+)?)$/,
   bench:
     /^(?:@subspace\/reed-solomon-erasure\.wasm|koffi|ioredis|redis|@aws-sdk\/client-s3|@smithy\/.+|autocannon|esbuild)$/,
+  "examples/excamera-chain": /^(?:mayfly(?:\/.+)?|gifwrap)$/,
   // As a user would: the package by its public entries.
-  examples: /^(?:mayfly(?:\/.+)?|gifwrap|@msgpack\/msgpack|apache-arrow|@duckdb\/node-api)$/,
+  examples: /^(?:mayfly(?:\/.+)?|@msgpack\/msgpack|apache-arrow|@duckdb\/node-api)$/,
   "examples/run-on-fleet.ts": /^mayfly(?:\/.+)?$/,
 };
 
