@@ -1,7 +1,12 @@
 /** The word count as its users start it: functions are killed, a node is killed, and the counts are those of one process. */
 import { readFileSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
+import type { countWords as CountWords } from "../../examples/word-count/count-words.ts";
+import { systemClock, systemRng } from "../../src/clock.ts";
+import type { Executor } from "../../src/executor/executor.ts";
+import type { LocalExecutorOptions } from "../../src/executor/local-executor.ts";
+import { builtModuleUrl } from "../support/built-module.ts";
 import { startFleet } from "../support/fleet.ts";
 import { exampleReport, startExample } from "../support/run-example.ts";
 
@@ -79,4 +84,37 @@ test("it uses a fleet that runs already, leaves nothing there when it is stopped
   const help = await startExample("word-count", ["--help"]).ended;
   expect(help).toMatchObject({ code: 0, stderr: "" });
   expect(help.stdout).toContain("--fail-rate SHARE");
+});
+
+test("with more nodes dead than the code bears, the maps whose outputs are lost run again", async () => {
+  const fleet = await startFleet(5);
+  const { ticket } = await fleet.createJob({ code: { d: 4, p: 0 } });
+  const { countWords } = (await import(builtModuleUrl("examples/word-count/count-words.js"))) as {
+    countWords: typeof CountWords;
+  };
+  const { createLocalExecutor } = (await import(builtModuleUrl("src/executor/local-executor.js"))) as {
+    createLocalExecutor: (options: LocalExecutorOptions) => Executor;
+  };
+  const executor = createLocalExecutor({ workers: 2, ticket, clock: systemClock, rng: systemRng });
+  onTestFinished(() => executor.close());
+  const ran: string[] = [];
+  const run: Executor["run"] = (handler, event, options) => {
+    ran.push(handler.name);
+    return executor.run(handler, event, options);
+  };
+  const counted = await countWords(
+    {
+      job: await fleet.connect(ticket),
+      executor: { run, map: executor.map, close: () => executor.close() },
+      betweenStages: () => process.kill(fleet.pidOf(fleet.nodeIds[0]!), "SIGKILL"),
+    },
+    {
+      files: texts.map((path) => ({ path, bytes: statSync(path).size })),
+      ...{ maps: 8, partitions: 2, codec: "json", top: 100_000 },
+    },
+    () => undefined,
+  );
+  expect(new Map(counted.top.map(({ word, count }) => [word, count]))).toEqual(countHere(texts));
+  // Nearly all outputs had a shard on the node: their maps ran twice.
+  expect(ran.filter((name) => name === "mapWords").length).toBeGreaterThan(8);
 });
