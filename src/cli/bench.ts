@@ -57,6 +57,12 @@ const scenarios: Readonly<Record<string, Scenario>> = {
     rounds: 11,
     run: async (options) => (await import("../../bench/start.ts")).benchStart(options),
   },
+  chain: {
+    summary:
+      "encoders that hand on their state, over Mayfly, Redis and an S3 server: the share of time in exchange",
+    rounds: 3,
+    run: async (options) => (await import("../../bench/chain.ts")).benchChain(options),
+  },
   churn: {
     summary: "memory that stays usable while values of all sizes come and go; pauses of a loaded node",
     rounds: 3,

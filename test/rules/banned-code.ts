@@ -9,9 +9,12 @@ interface Ban {
   readonly allowed: RegExp;
 }
 
-/** Main files, the CLI and benchmarks stand between the process and the code that is given time, chance and settings. */
+/**
+ * Main files, the CLI, benchmarks, and the functions of examples stand between the process and the code that is given time,
+ * chance and settings.
+ */
 const outermost =
-  /^src\/clock\.ts$|(?:^|\/)main\.ts$|^src\/cli\/|^bench\/|^src\/executor\/local-function\.ts$/;
+  /^src\/clock\.ts$|(?:^|\/)main\.ts$|^src\/cli\/|^bench\/|^src\/executor\/local-function\.ts$|^examples\/[^/]+\/functions\//;
 const orConnect = new RegExp(`${outermost.source}|^client/connect\\.ts$`);
 
 const bans: readonly Ban[] = [

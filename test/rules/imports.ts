@@ -76,8 +76,14 @@ export const importsAllowed: Readonly<Record<string, readonly string[]>> = {
   "src/sort": [...sdk, "src/executor", "src/shuffle-plan"],
   "src/embedded-fleet.ts": [...base, "src/controller"],
   "src/testing": ["src/embedded-fleet.ts"],
-  bench: [...sdk, "cache-node", "src/sort", "src/executor", "src/embedded-fleet.ts"],
-  examples: ["examples/run-on-fleet.ts"],
+  bench: [
+    ...sdk,
+    ...["cache-node", "src/sort", "src/executor", "src/embedded-fleet.ts"],
+    // The same chain, with other exchanges in it.
+    "examples/excamera-chain",
+  ],
+  examples: ["examples/run-on-fleet.ts", "examples/excamera-chain"],
+  "examples/excamera-chain": ["examples", "examples/run-on-fleet.ts"],
   "src/cli": [
     ...sdk,
     ...[
@@ -125,6 +131,7 @@ const packagesAllowed: Readonly<Record<string, RegExp>> = {
   "src/executor": /^@aws-sdk\/client-lambda$/,
   bench:
     /^(?:@subspace\/reed-solomon-erasure\.wasm|koffi|ioredis|redis|@aws-sdk\/client-s3|@smithy\/.+|autocannon|esbuild)$/,
+  "examples/excamera-chain": /^(?:mayfly(?:\/.+)?|gifwrap)$/,
   // As a user would: the package by its public entries.
   examples: /^(?:mayfly(?:\/.+)?|@msgpack\/msgpack|apache-arrow|@duckdb\/node-api)$/,
   "examples/run-on-fleet.ts": /^mayfly(?:\/.+)?$/,
