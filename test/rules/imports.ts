@@ -112,7 +112,7 @@ const pureBuiltins: Readonly<Record<string, RegExp>> = {
 const packagesAllowed: Readonly<Record<string, RegExp>> = {
   "src/controller": /^(?:fastify|@fastify\/.+|typebox(?:\/.+)?)$/,
   bench:
-    /^(?:@subspace\/reed-solomon-erasure\.wasm|koffi|ioredis|redis|@aws-sdk\/client-s3|@smithy\/.+|autocannon|esbuild)$/,
+    /^(?:@subspace\/reed-solomon-erasure\.wasm|koffi|ioredis|redis|@aws-sdk\/client-s3|@duckdb\/node-api|@smithy\/.+|autocannon|esbuild)$/,
 };
 
 /** Packages where they belong; no I/O in pure parts; in the SDK's import graph nothing but Node's own modules. */
