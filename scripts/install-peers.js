@@ -10,6 +10,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
+import { pyspark } from "./peers/pyspark.js";
 import { s3Servers } from "./peers/s3-servers.js";
 
 /**
@@ -112,11 +113,14 @@ const debianPackages = [
   ["redis-tools", "redis-benchmark"],
   ["libisal2"],
   ["util-linux", "taskset"],
+  ["coreutils"],
+  ["default-jre-headless", "java"],
 ];
 const npmPackages = [
   "ioredis",
   "redis",
   "@aws-sdk/client-s3",
+  "@duckdb/node-api",
   "autocannon",
   "koffi",
   "@subspace/reed-solomon-erasure.wasm",
@@ -127,6 +131,7 @@ const peers = [
   ...debianPackages.map(([name, program]) => ({ name, install: () => installDebian(name, program) })),
   ...npmPackages.map((name) => ({ name, install: () => npmVersion(name) })),
   ...s3Servers,
+  pyspark,
 ];
 
 /** The last line that a failed program wrote, which says why, or what was thrown. @param {unknown} thrown */

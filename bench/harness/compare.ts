@@ -6,7 +6,7 @@ import { median, quantile, rounded } from "./statistics.ts";
 
 /** One side of a case. A sample is long enough to be meaningful by itself, a few hundred milliseconds. */
 export interface Contender {
-  /** Runs the case once and tells its figures. Called once unmeasured, to warm up, then once a round. */
+  /** Runs the case once and tells its figures. Called once unmeasured, to warm up, if the case says so, then once a round. */
   sample(): Figures | Promise<Figures>;
 }
 
@@ -15,6 +15,8 @@ export interface CaseSpec {
   /** The figure that ratios are made of. */
   readonly compared: string;
   readonly better: "higher" | "lower";
+  /** False for samples that are whole processes and stay cold whatever ran before; true by default. */
+  readonly warmup?: boolean;
   readonly mayfly: Contender;
   readonly peers: Readonly<Record<string, Contender | Absent>>;
 }
@@ -33,7 +35,7 @@ export async function measureCase(spec: CaseSpec, options: BenchOptions): Promis
     if ("sample" in contender) others.push({ name, contender, samples: [] });
   }
   const sides = [own, ...others];
-  for (const { contender } of sides) {
+  for (const { contender } of spec.warmup === false ? [] : sides) {
     await turnOfEvents(options.signal);
     await contender.sample();
   }

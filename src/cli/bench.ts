@@ -24,7 +24,8 @@ interface Particulars {
   readonly scale: number | undefined;
 }
 
-const scaledScenarios = ["failover", "elastic"];
+const scaledScenarios = ["failover", "elastic", "sort"];
+const scaledList = new Intl.ListFormat("en").format(scaledScenarios);
 
 const scenarios: Readonly<Record<string, Scenario>> = {
   codec: {
@@ -79,6 +80,12 @@ const scenarios: Readonly<Record<string, Scenario>> = {
     rounds: 3,
     run: async (options, { scale }) => (await import("../../bench/elastic.ts")).benchElastic(options, scale),
   },
+  sort: {
+    summary:
+      "mayfly sort of 2 to 10 GB on two cores, beside GNU sort, DuckDB and PySpark on the same ASCII records",
+    rounds: 3,
+    run: async (options, { scale }) => (await import("../../bench/sort.ts")).benchSort(options, scale),
+  },
   autoscale: {
     summary: "node-hours and delays of the autoscaler over 12 simulated hours of 2,000 nodes and 5,000 jobs",
     rounds: 3,
@@ -119,7 +126,7 @@ const options = {
   }),
   scale: option({
     value: "SHARE",
-    help: `with ${scaledScenarios.join(" and ")}: times and sizes are so much of what they should be, for a look`,
+    help: `with ${scaledList}: times and sizes are so much of what they should be, for a look`,
     parse: parseScale,
     defaultNote: "1",
   }),
@@ -149,9 +156,7 @@ export const benchVerb = defineVerb({
     if (given.trace !== undefined && name !== "autoscale")
       throw new UsageError("--trace is for one scenario: mayfly bench autoscale --trace FILE");
     if (given.scale !== undefined && !scaledScenarios.includes(name ?? ""))
-      throw new UsageError(
-        `--scale is for ${scaledScenarios.join(" and ")}: mayfly bench failover --scale 0.1`,
-      );
+      throw new UsageError(`--scale is for ${scaledList}: mayfly bench failover --scale 0.1`);
     if (name === undefined) return listScenarios(json, print);
     const chosen = name === "all" ? Object.entries(scenarios) : [[name, scenarioOf(name)] as const];
     // Part of a scenario, another trace or scale must not take the place of all of it.

@@ -130,7 +130,7 @@ const packagesAllowed: Readonly<Record<string, RegExp>> = {
   "src/controller": /^(?:fastify|@fastify\/.+|typebox(?:\/.+)?)$/,
   "src/executor": /^@aws-sdk\/client-lambda$/,
   bench:
-    /^(?:@subspace\/reed-solomon-erasure\.wasm|koffi|ioredis|redis|@aws-sdk\/client-s3|@smithy\/.+|autocannon|esbuild)$/,
+    /^(?:@subspace\/reed-solomon-erasure\.wasm|koffi|ioredis|redis|@aws-sdk\/client-s3|@duckdb\/node-api|@smithy\/.+|autocannon|esbuild)$/,
   "examples/excamera-chain": /^(?:mayfly(?:\/.+)?|gifwrap)$/,
   // As a user would: the package by its public entries.
   examples: /^(?:mayfly(?:\/.+)?|@msgpack\/msgpack|apache-arrow|@duckdb\/node-api)$/,

@@ -23,6 +23,15 @@ function optionsOf(rounds: number, more: Partial<BenchOptions> = {}): BenchOptio
 
 const spec: Omit<CaseSpec, "mayfly" | "peers"> = { case: "put", compared: "mbPerSecond", better: "higher" };
 
+test("a case of whole processes is not warmed up", async () => {
+  const calls: string[] = [];
+  const mayfly = scripted("mayfly", speeds(10, 30), calls);
+  const peers = { slow: scripted("slow", speeds(10, 10), calls) };
+  const measured = await measureCase({ ...spec, warmup: false, mayfly, peers }, optionsOf(2));
+  expect(calls).toEqual(["mayfly", "slow", "slow", "mayfly"]);
+  expect(measured.mayfly["mbPerSecond"]).toBe(20);
+});
+
 test("medians leave the warm-up out, and ratios are those of each round", async () => {
   const measured = await measureCase(
     {
