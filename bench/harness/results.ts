@@ -38,7 +38,8 @@ export async function writeResults(report: BenchReport, dir: string): Promise<Re
   return { json, svg };
 }
 
-async function replaceFile(path: string, text: string): Promise<void> {
+/** @throws MayflyError OUTPUT_FAILED */
+export async function replaceFile(path: string, text: string): Promise<void> {
   const beside = `${path}.${randomUUID().slice(0, 8)}.partial`;
   try {
     await writeFile(beside, text, { flag: "wx" });
