@@ -20,7 +20,7 @@ export type {
   SubscribeOptions,
   TaskResult,
   TopicMessage,
-} from "./exchange/types.ts";
+} from "./exchange/interfaces.ts";
 export {
   type ByteStream,
   type DeleteOptions,

@@ -65,12 +65,19 @@ chmodSync(join(root, "dist/src/cli/main.js"), 0o755);
 // never use stays in chunks beside the SDK, loaded with the first use.
 for (const [entry, splitting] of /** @type {const} */ ([
   ["dist/client/index.js", true],
+  ["dist/src/executor/index.js", true],
   ["dist/cache-node/main.js", false],
 ])) {
   const path = join(root, entry);
   buildSync({
     ...{ entryPoints: [path], outdir: dirname(path), allowOverwrite: true, bundle: true, splitting },
     ...{ chunkNames: "chunks/[name]-[hash]" },
-    ...{ platform: "node", format: "esm", target: "node20", logLevel: "warning" },
+    ...{
+      external: ["@aws-sdk/client-lambda"],
+      platform: "node",
+      format: "esm",
+      target: "node20",
+      logLevel: "warning",
+    },
   });
 }

@@ -33,9 +33,18 @@ export async function prepareResults(dir: string): Promise<void> {
 export async function writeResults(report: BenchReport, dir: string): Promise<ResultFiles> {
   const json = join(dir, `${report.scenario}.json`);
   const svg = join(dir, `${report.scenario}.svg`);
-  await replaceFile(json, `${JSON.stringify(report, null, 2)}\n`);
+  await replaceFile(json, formatReport(report));
   await replaceFile(svg, plotReport(report));
   return { json, svg };
+}
+
+/** JSON, one line for each figure, and one for all points of a curve. */
+export function formatReport(report: BenchReport): string {
+  const oneLine = (key: string, value: unknown): unknown =>
+    key === "points" ? JSON.stringify(value) : value;
+  const text = JSON.stringify(report, oneLine, 2);
+  // Points are pairs of numbers, so that nothing in them was escaped.
+  return `${text.replaceAll(/"points": "([^"]*)"/g, '"points": $1')}\n`;
 }
 
 /** @throws MayflyError OUTPUT_FAILED */

@@ -3,6 +3,7 @@ import { closedField, messagesOfQueueMax } from "../../src/wire/queue.ts";
 import type { CallOptions } from "../call-options.ts";
 import { readCollection, updateNumber } from "../collections.ts";
 import type { ClientContext } from "../context.ts";
+import type { Channel, ChannelMessage, ChannelOptions, ReceiveOptions, SendOptions } from "./interfaces.ts";
 import {
   addMessage,
   bytesOf,
@@ -15,7 +16,6 @@ import {
   removeMessage,
   type StoredMessage,
 } from "./queue-calls.ts";
-import type { Channel, ChannelMessage, ChannelOptions, ReceiveOptions, SendOptions } from "./types.ts";
 
 const capacityDefault = 1024;
 const nothing = new Uint8Array(0);

@@ -2,8 +2,8 @@ import { MayflyError } from "../../src/errors.ts";
 import type { CallOptions } from "../call-options.ts";
 import { readCollection, updateNumber } from "../collections.ts";
 import type { ClientContext } from "../context.ts";
+import type { Counter } from "./interfaces.ts";
 import { deadlineOf, type Queue, queueNamed } from "./queue-calls.ts";
-import type { Counter } from "./types.ts";
 
 export class CellCounter implements Counter {
   readonly #of: Queue;

@@ -16,7 +16,7 @@ import type {
   SubscribeOptions,
   TopicMessage,
   Topics,
-} from "./types.ts";
+} from "./interfaces.ts";
 
 const load = () => import("./loaded.ts");
 

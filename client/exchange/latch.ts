@@ -5,8 +5,8 @@ import type { CallOptions } from "../call-options.ts";
 import { readCollection, updateNumber } from "../collections.ts";
 import type { ClientContext } from "../context.ts";
 import type { Deadline } from "../transport/deadline.ts";
+import type { ArriveOptions, Barrier, Latch } from "./interfaces.ts";
 import { deadlineOf, type Queue, queueNamed } from "./queue-calls.ts";
-import type { ArriveOptions, Barrier, Latch } from "./types.ts";
 
 /** A latch as a set of those who have arrived: who arrives again counts once. Also a barrier. */
 export class SetLatch implements Latch {

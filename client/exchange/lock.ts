@@ -5,8 +5,8 @@ import { deleteCell, readCell, writeCell } from "../cells.ts";
 import { watchVersion } from "../collections.ts";
 import type { ClientContext } from "../context.ts";
 import type { Deadline } from "../transport/deadline.ts";
+import type { HeldLock, Lock, LockOptions } from "./interfaces.ts";
 import { deadlineOf, type Queue, queueNamed } from "./queue-calls.ts";
-import type { HeldLock, Lock, LockOptions } from "./types.ts";
 
 const leaseMsDefault = 30_000;
 const leaseMsMax = 15 * 60_000;

@@ -3,6 +3,7 @@ import { idPrefix } from "../../src/wire/queue.ts";
 import type { CallOptions } from "../call-options.ts";
 import { readCollection } from "../collections.ts";
 import type { ClientContext } from "../context.ts";
+import type { Results, TaskResult } from "./interfaces.ts";
 import {
   addMessage,
   bytesOf,
@@ -13,7 +14,6 @@ import {
   queueNamed,
   readMessages,
 } from "./queue-calls.ts";
-import type { Results, TaskResult } from "./types.ts";
 
 const nothing = new Uint8Array(0);
 /** In one question to a node. */

@@ -3,6 +3,7 @@ import { messageBytesMax, messageNumberMax } from "../../src/wire/queue.ts";
 import type { CallOptions } from "../call-options.ts";
 import { updateNumber } from "../collections.ts";
 import type { ClientContext } from "../context.ts";
+import type { SubscribeOptions, TopicMessage, Topics } from "./interfaces.ts";
 import {
   addMessage,
   bytesOf,
@@ -13,7 +14,6 @@ import {
   queueNamed,
   readMessages,
 } from "./queue-calls.ts";
-import type { SubscribeOptions, TopicMessage, Topics } from "./types.ts";
 
 const keptMessages = 4096;
 const trimEvery = 256;

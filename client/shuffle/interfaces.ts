@@ -57,6 +57,11 @@ export interface ShuffleBlock {
 export interface ReaderOptions extends CallOptions {
   /** Memory for blocks that were fetched and not taken yet; a larger output of one map is fetched all the same. 16 MiB by default. */
   readonly prefetchBytes?: number;
+  /**
+   * Where the bytes of a block go, so that they are received where they are needed: called with how many there are, before they are
+   * fetched, and again for a block that has to be fetched again. New memory by default.
+   */
+  readonly allocate?: (bytes: number) => Uint8Array;
 }
 
 /**

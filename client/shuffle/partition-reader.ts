@@ -161,12 +161,21 @@ export class BlockReader implements PartitionReader {
     const [blocks, reads]: [ShuffleBlock[], BlockRead[]] = [[], []];
     for (const [run, row] of rows.entries()) {
       if (row.bytes === 0 && row.records === 0) continue;
-      const into = Buffer.allocUnsafeSlow(row.bytes);
+      const into = this.#allocate(row.bytes);
       blocks.push({ map, records: row.records, data: into });
       if (ref !== undefined && row.bytes > 0)
         reads.push({ ...row, map, run, partition: this.#partition, ref, into });
     }
     return { notice, blocks, reads };
+  }
+
+  #allocate(bytes: number): Uint8Array {
+    const { allocate } = this.#options;
+    if (allocate === undefined || bytes === 0) return Buffer.allocUnsafeSlow(bytes);
+    const memory = allocate(bytes);
+    if (memory.length === bytes) return memory;
+    const message = `allocate gave ${memory.length} bytes of memory for a block of ${bytes}.`;
+    throw new MayflyError("INVALID_ARGUMENT", message);
   }
 
   #giveBack(notice: Notice): void {

@@ -55,6 +55,13 @@ export function parseCount(min: number, max: number): Parse<number> {
   };
 }
 
+/** A share of a whole, from 0 to 1. */
+export const parseShare: Parse<number> = (text, what) => {
+  const value = /^\d{0,9}(\.\d{1,9})?$/.test(text) && text !== "" ? Number(text) : Number.NaN;
+  if (value <= 1) return value;
+  throw new UsageError(`${what} is ${JSON.stringify(text)}; it takes a number from 0 to 1, for example 0.2`);
+};
+
 /** One of some words. */
 export function parseChoice<const Word extends string>(words: readonly Word[]): Parse<Word> {
   return (text, what) => {

@@ -28,6 +28,9 @@ export interface SortReport {
   readonly workers: number;
   readonly maps: number;
   readonly partitions: number;
+  readonly waves: number;
+  /** Maps that ran again because their output was lost. */
+  readonly mapsRunAgain: number;
   readonly usedBytesOfNodes: readonly number[];
   readonly output: string | null;
 }
@@ -65,7 +68,8 @@ export function reportOf(facts: SortFacts): SortReport {
     bytesStored: result.storedBytes,
     parityOverhead: bytes > 0 ? rounded((result.storedBytes - bytes) / bytes, 4) : 0,
     ...{ peakMemoryBytes, code, nodes, killedNodes, workers },
-    ...{ maps: plan.maps.length, partitions: plan.partitions, usedBytesOfNodes },
+    ...{ maps: plan.maps.length, partitions: plan.partitions, waves: plan.waves.length },
+    ...{ mapsRunAgain: result.mapsRunAgain, usedBytesOfNodes },
     output: facts.output ?? null,
   };
 }
@@ -76,6 +80,10 @@ export function sortTable(report: SortReport): string[] {
     `${seconds.toFixed(2)} s  ${mbPerSecond.toFixed(0)} MB/s`;
   const { phases } = report;
   const killed = report.killedNodes > 0 ? `, ${report.killedNodes} killed between map and reduce` : "";
+  const again =
+    report.mapsRunAgain > 0 ? `; ${report.mapsRunAgain} maps ran again, their output was lost` : "";
+  const waves = report.waves > 1 ? ` in ${report.waves} waves` : "";
+  const functions = `${report.maps} maps, ${report.partitions} reduces${waves}, ${report.workers} at a time${again}`;
   const rows = [
     ["records", `${report.records.toLocaleString("en-US")} (${formatBytes(report.bytes, "decimal")})`],
     ["checksum", report.checksum],
@@ -91,7 +99,7 @@ export function sortTable(report: SortReport): string[] {
     ],
     ["peak memory", `${formatBytes(report.peakMemoryBytes)} in all processes`],
     ["fleet", `${report.nodes} nodes, code ${report.code}${killed}`],
-    ["functions", `${report.maps} maps, ${report.partitions} reduces, ${report.workers} at a time`],
+    ["functions", functions],
     ["output", report.output ?? "validated and discarded"],
   ];
   // Without the titles: what the lines say is plain.

@@ -13,7 +13,7 @@ import type { SortInput } from "../sort/sort-events.ts";
 import type { SortOutput } from "../sort/sort-output.ts";
 import type { SortPlan } from "../sort/sort-plan.ts";
 import { freeMemoryBytes } from "./machine-memory.ts";
-import { flag, option, parseCount, parseText } from "./option.ts";
+import { flag, option, parseCount, parseShare, parseText } from "./option.ts";
 import { createProgress } from "./progress.ts";
 import { peakResidentBytes } from "./resident-memory.ts";
 import { formatBytes, parseBytes } from "./sizes.ts";
@@ -24,6 +24,8 @@ import { defineVerb, type OptionValues, type VerbContext } from "./verb.ts";
 
 const recordBytes = 100;
 const nodesDefault = 6;
+/** Runs that are ended on purpose should not use up those that a function has. */
+const attemptsMaxOfTests = 10;
 const codeDefault: Code = { d: 4, p: 2 };
 
 const options = {
@@ -86,6 +88,13 @@ const options = {
     parse: parseBytes,
     defaultNote: "4GiB",
   }),
+  "fail-rate": option({
+    value: "SHARE",
+    help: "end that share of function runs at a random point, for tests",
+    parse: parseShare,
+    defaultNote: "0",
+  }),
+  speculate: flag("run a second attempt of functions that take much longer than others"),
   "kill-node": flag("kill -9 one node between map and reduce: parity replaces what it held"),
   controller: option({
     value: "URL",
@@ -93,6 +102,7 @@ const options = {
     parse: parseText,
     short: "c",
   }),
+  explain: flag("say how it would be done, why, and what it is expected to take; sort nothing"),
   verbose: flag("tell of the controller's decisions", "v"),
 };
 
@@ -105,12 +115,14 @@ export const sortVerb = defineVerb({
   description:
     "Records have 100 bytes and sort by their first 10, as in the sort benchmark. Mappers and reducers are separate " +
     "processes that know nothing but their ticket. With --json one object is printed: records, checksum, " +
-    "duplicateKeys, ordered, seconds, mbPerSecond, bytesStored, code, nodes, killedNodes, and more.",
+    "duplicateKeys, ordered, seconds, mbPerSecond, bytesStored, code, nodes, killedNodes, and more. What does not fit " +
+    "the fleet's memory at once is sorted in waves, each of a range of keys; each reads the input again.",
   options,
   examples: [
     "mayfly sort --generate 1GB --kill-node",
     "mayfly sort --input records.bin --output sorted.bin --workers 4",
     "mayfly sort --generate 100MB --ascii --skew --json",
+    "mayfly sort --generate 50GB --fleet-memory 8GB --explain",
   ],
   async run(context) {
     const { options: given, clock } = context;
@@ -137,6 +149,12 @@ export const sortVerb = defineVerb({
       given.controller === undefined
         ? planFor(undefined)
         : await planOnFleet(given.controller, planFor, clock);
+    if (given.explain) {
+      const { explainShuffle } = await import("./explain-shuffle.ts");
+      if (context.json) context.print(JSON.stringify(plan.shuffle));
+      else for (const line of explainShuffle(plan.shuffle)) context.print(line);
+      return;
+    }
     const report = await sortWith({ context, given, input, workers, nodes, code, plan, signal, clock });
     if (context.json) context.print(JSON.stringify(report));
     else for (const line of sortTable(report)) context.print(line);
@@ -194,12 +212,14 @@ async function planOnFleet(
 ): Promise<Planned> {
   const untilMs = clock.now() + reportedWithinMs;
   for (;;) {
+    const isLast = clock.now() > untilMs;
     try {
-      return planFor(await remoteFleet(url));
+      const planned = planFor(await remoteFleet(url));
+      if (isLast || planned.plan.waves.length === 1) return planned;
     } catch (thrown) {
       const { code } = MayflyError.from(thrown);
       const mayPass = code === "OUT_OF_MEMORY" || code === "UNAVAILABLE";
-      if (!mayPass || clock.now() > untilMs) throw thrown;
+      if (!mayPass || isLast) throw thrown;
     }
     await sleep(clock, askAgainMs);
   }
@@ -319,7 +339,7 @@ async function beginJob(
 }
 
 async function startExecutor(
-  { workers, clock }: Setup,
+  { given, workers, clock }: Setup,
   ticket: string,
   stops: (() => Promise<void>)[],
 ): Promise<Executor> {
@@ -327,7 +347,11 @@ async function startExecutor(
   // Functions that mostly run kernels start with optimised ones; see record-kernel.ts.
   const executor = createLocalExecutor({
     ...{ workers, ticket, execArgv: ["--no-liftoff"] },
-    ...{ clock, rng: systemRng },
+    ...{ clock, rng: systemRng, speculate: given.speculate },
+    ...(given["fail-rate"] !== undefined && {
+      failRate: given["fail-rate"],
+      attemptsMax: attemptsMaxOfTests,
+    }),
   });
   stops.push(() => executor.close());
   return executor;
@@ -340,7 +364,7 @@ async function run(
   output: SortOutput | undefined,
   betweenPhases: () => Promise<void>,
 ): Promise<SortResult> {
-  const { context, plan, input, workers, clock } = setup;
+  const { context, plan, code, input, workers, clock } = setup;
   const { runSort } = await import("../sort/run-sort.ts");
   const progress = createProgress(context.stderr, { enabled: !context.json, clock });
   const totalBytes = plan.records * recordBytes;
@@ -356,7 +380,8 @@ async function run(
   };
   try {
     return await runSort({
-      ...{ clock, rng: systemRng, job, executor, plan, input, output, workers, betweenPhases, onProgress },
+      ...{ clock, rng: systemRng, job, executor, plan, code, input, output, workers },
+      ...{ betweenPhases, onProgress },
     });
   } finally {
     progress.close();

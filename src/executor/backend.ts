@@ -1,5 +1,9 @@
 /** Where functions run: starts one and ends it, and nothing else. What is run again, and when, task-executor.ts decides. */
+import { MayflyError } from "../errors.ts";
 import type { HandlerRef } from "./executor.ts";
+
+/** The platform did not run it, and may later; that is no failed attempt. */
+export class CallRefused extends MayflyError {}
 
 export interface FunctionCall {
   readonly handler: HandlerRef;
@@ -10,7 +14,8 @@ export interface FunctionCall {
 export interface RunningCall {
   /**
    * What the function returned.
-   * @throws MayflyError what it threw; TASK_FAILED when its process or its platform ended before it did, and says why
+   * @throws MayflyError what it threw; TASK_FAILED when its process or its platform ended before it did, and says why;
+   * `CallRefused` when the platform has no place for it now
    */
   readonly result: Promise<unknown>;
   /** Ends it if that can be done; its result is of no interest any more. */

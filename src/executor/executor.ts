@@ -1,6 +1,6 @@
 /**
  * Runs functions. A function is a named export of a module; it gets an event and a context, knows nothing else of the
- * world than its ticket, and may run anywhere: here in local processes, later on a platform.
+ * world than its ticket, and may run anywhere: here in local processes, or on AWS Lambda.
  */
 import type { Job } from "../../client/job.ts";
 
@@ -10,13 +10,19 @@ export interface FunctionContext {
   readonly job: Job;
   /** Names this attempt: no other run of a function has the same, of this event neither. */
   readonly attempt: string;
-  /** Tells the caller of `run` how far it is, in units of the function's own. */
+  /**
+   * Tells the caller of `run` how far it is, in units of the function's own. On AWS Lambda nobody hears it: an invocation
+   * answers once.
+   */
   progress(report: Readonly<Record<string, number>>): void;
 }
 
 export type FunctionHandler = (event: never, context: FunctionContext) => Promise<unknown>;
 
-/** Names a function: the URL of an ES module and one of its exports. */
+/**
+ * Names a function: an ES module and one of its exports. The module is a name that each platform knows (the `modules` of
+ * `createLocalExecutor` and of `createLambdaHandler`), or on this machine also a URL.
+ */
 export interface HandlerRef {
   readonly module: string;
   readonly name: string;
@@ -40,7 +46,11 @@ export interface Executor {
    * @throws MayflyError what the function threw; TASK_FAILED when it died or took too long too often
    */
   run(handler: HandlerRef, event: unknown, options?: RunOptions): Promise<unknown>;
-  /** Runs a function for each event; results in the order of the events. @throws MayflyError as `run`, the first failure */
+  /**
+   * Runs a function for each event; results in the order of the events. When one has failed for good, those that wait are
+   * not started any more, and those that run are ended as far as the platform can.
+   * @throws MayflyError as `run`, the first failure
+   */
   map(handler: HandlerRef, events: readonly unknown[], options?: MapOptions): Promise<unknown[]>;
   /** Ends all that runs; calls under way are rejected with CLOSED. */
   close(): Promise<void>;

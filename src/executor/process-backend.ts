@@ -3,12 +3,18 @@ import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { MayflyError } from "../errors.ts";
 import type { Backend, FunctionCall, RunningCall } from "./backend.ts";
-import type { ReplyMessage } from "./local-messages.ts";
+import type { HandlerRef } from "./executor.ts";
+import { type CallReply, resultOf } from "./run-call.ts";
+
+/** What a function's process answers over the IPC channel; it is sent a `FunctionCall`. */
+export type ReplyMessage = { readonly progress: Readonly<Record<string, number>> } | CallReply;
 
 export interface ProcessBackendOptions {
   readonly workers: number;
   /** Text form of the ticket; all that the functions get to know. */
   readonly ticket: string;
+  /** URLs of modules by the names that handlers have for them; a name that is not here is a URL itself. */
+  readonly modules?: Readonly<Record<string, string>>;
   /** Flags of the runtime, for example `--no-liftoff` for functions that mostly run kernels. */
   readonly execArgv?: readonly string[];
 }
@@ -42,7 +48,7 @@ export class ProcessBackend implements Backend {
       pending = { resolve, reject, onProgress };
       this.#running.set(child, pending);
     });
-    child.send(call);
+    child.send({ ...call, handler: this.#located(call.handler) });
     const stop = (): void => {
       // It may have answered, and run something else by now.
       if (this.#running.get(child) === pending) child.kill("SIGKILL");
@@ -58,6 +64,11 @@ export class ProcessBackend implements Backend {
         return gone;
       }),
     );
+  }
+
+  #located({ module, name }: HandlerRef): HandlerRef {
+    const { modules = {} } = this.#options;
+    return { module: Object.hasOwn(modules, module) ? modules[module]! : module, name };
   }
 
   #fork(): ChildProcess {
@@ -94,10 +105,10 @@ export class ProcessBackend implements Backend {
     }
     this.#running.set(child, undefined);
     this.#idle.push(child);
-    if ("result" in message) pending.resolve(message.result);
-    else {
-      const { code, message: text, refs } = message.error;
-      pending.reject(new MayflyError(code, text, { refs }));
+    try {
+      pending.resolve(resultOf(message));
+    } catch (thrown) {
+      pending.reject(MayflyError.from(thrown));
     }
   }
 

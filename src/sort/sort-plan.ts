@@ -3,7 +3,8 @@
  */
 import { MayflyError } from "../errors.ts";
 import type { Code } from "../placement/types.ts";
-import { partitionIndexBytes } from "./partition-index.ts";
+import type { ShuffleRates } from "../shuffle-plan/plan-input.ts";
+import { fleetMemoryFor, planShuffle, type ShufflePlan } from "../shuffle-plan/plan-shuffle.ts";
 import {
   addresses,
   layOut,
@@ -13,6 +14,7 @@ import {
   recordBytes,
   reduceRegions,
 } from "./record-memory.ts";
+import type { Wave } from "./sort-events.ts";
 
 const mib = 2 ** 20;
 
@@ -27,13 +29,20 @@ const mapsMax = 65_536;
 const functionMemoryBytesMin = 8 * mib;
 /** A partition may grow to so many even shares before its reducer needs a larger kernel than planned. */
 const partitionSlack = 1.5;
-/** Headroom of a node over its share of the stored bytes: placement is random, and segments are not all full. */
-const nodeHeadroom = 1.15;
-const nodeSlackBytes = 32 * mib;
 const nodeStepBytes = 16 * mib;
+/** Split points are sampled: a range of partitions is hardly ever more above its share. */
+const waveSkew = 1.25;
+const runBytesMin = 16 * mib;
 /** Resident beyond what is planned here: the runtime, and in a worker the SDK's memory and its prefetch. */
 const nodeProcessBytes = 64 * mib;
 const workerProcessBytes = 160 * mib;
+
+/** Of a sort on one machine of 2 cores, functions and nodes together: the scenario `sort` of `mayfly bench`. */
+const sortRates: Partial<ShuffleRates> = {
+  inputBytesPerSecond: 300e6,
+  fleetBytesPerSecond: 450e6,
+  taskMs: 10,
+};
 
 /** Two blocks of 1 MiB: one is filled while the other is being written. */
 export const reduceOutputBytes = 2 * mib;
@@ -64,15 +73,20 @@ export interface SortPlan {
   readonly records: number;
   readonly maps: readonly MapTask[];
   readonly partitions: number;
+  /** Which partitions are shuffled at a time. */
+  readonly waves: readonly Wave[];
+  /** Why so, and what it is expected to take. */
+  readonly shuffle: ShufflePlan;
   /** Memory limit of one node, a multiple of 16 MiB. */
   readonly nodeMemoryBytes: number;
-  /** Map outputs and their indexes with parity, on all nodes. */
+  /** Map outputs with parity, and their tables, on all nodes at the peak. */
   readonly storedBytesEstimate: number;
   /** Kernel memory of the largest map, and of a reduce up to 1.5 times the even share. The counts tell what it needs. */
   readonly functionMemoryBytes: { readonly map: number; readonly reduce: number };
 }
 
-type Sizes = Omit<SortPlan, "maps"> & { readonly maps: number };
+/** How the work is cut, whatever the memory of the fleet. */
+type Pieces = Pick<SortPlan, "records" | "partitions" | "functionMemoryBytes"> & { readonly maps: number };
 
 const kernelBytes = (sizes: Record<string, number>): number => layOut(sizes).memoryBytes;
 
@@ -89,8 +103,8 @@ function pieces(bytes: number, workers: number, leastPerWorker: number): number 
   return count > workers ? Math.ceil(count / workers) * workers : count;
 }
 
-function sizesOf(input: SortPlanInput): Sizes {
-  const { bytes, workers, nodes, code } = input;
+function piecesOf(input: SortPlanInput): Pieces {
+  const { bytes, workers } = input;
   const limit = input.functionMemoryBytes ?? memoryBytesMax;
   const records = bytes / recordBytes;
   const mapRecordsMax = Math.max(1, recordsThatFit(limit, 2 * recordBytes + 2));
@@ -120,20 +134,15 @@ function sizesOf(input: SortPlanInput): Sizes {
       raisePieces("partitions", partitionsMax, records, reduceRecordsMax / partitionSlack),
     );
   }
-  const expansion = (code.d + code.p) / code.d;
-  const storedBytesEstimate = Math.ceil((bytes + maps * partitionIndexBytes(partitions)) * expansion);
-  const nodeMemoryBytes =
-    Math.ceil(((storedBytesEstimate / nodes) * nodeHeadroom + nodeSlackBytes) / nodeStepBytes) *
-    nodeStepBytes;
   const functionMemoryBytes = {
     map: kernelBytes(mapRegions(mapRecords)),
     reduce: kernelBytes(reduceRegions(reduceRecords, reduceOutputBytes)),
   };
-  return { records, maps, partitions, nodeMemoryBytes, storedBytesEstimate, functionMemoryBytes };
+  return { records, maps, partitions, functionMemoryBytes };
 }
 
 /** Resident memory of one worker process. */
-function workerBytes({ functionMemoryBytes }: Sizes): number {
+function workerBytes({ functionMemoryBytes }: Pieces): number {
   return Math.max(functionMemoryBytes.map, functionMemoryBytes.reduce) + workerProcessBytes;
 }
 
@@ -153,23 +162,6 @@ function raisePieces(option: string, most: number, records: number, recordsEach:
 function size(bytes: number): string {
   const [unit, name] = bytes >= 1e9 ? [1e9, "GB"] : [1e6, "MB"];
   return `${Number((bytes / unit).toFixed(2))} ${name}`;
-}
-
-/** Which smaller input `fits`, for an error to suggest. It was tried: sizes do not grow evenly with the input. */
-function whatFits(input: SortPlanInput, fits: (sizes: Sizes) => boolean): string {
-  const tried = (bytes: number): boolean => fits(sizesOf({ ...input, bytes }));
-  if (!tried(0)) return "not even an empty input would fit";
-  // Steps that `size` prints exactly; the fine one is for when less than the coarse one fits.
-  for (const stepBytes of [1e7, 1e6]) {
-    let [good, bad] = [0, Math.ceil(input.bytes / stepBytes)];
-    while (bad - good > 1) {
-      const middle = Math.floor((good + bad) / 2);
-      if (tried(middle * stepBytes)) good = middle;
-      else bad = middle;
-    }
-    if (good > 0) return `${size(good * stepBytes)} would fit`;
-  }
-  return "less than 1 MB would fit";
 }
 
 function checkInput(input: SortPlanInput): void {
@@ -205,39 +197,64 @@ function checkInput(input: SortPlanInput): void {
   }
 }
 
+/** What the nodes may hold together, at most. @throws MayflyError OUT_OF_MEMORY when a fleet of that size does not fit the machine */
+function fleetLimit(input: SortPlanInput, pieces: Pieces): number {
+  const { fleetMemoryBytes = Number.MAX_SAFE_INTEGER, machineFreeBytes, nodes, workers } = input;
+  if (machineFreeBytes === undefined) return fleetMemoryBytes;
+  const beside = nodes * nodeProcessBytes + workers * workerBytes(pieces);
+  const limit = Math.max(0, machineFreeBytes - beside);
+  if (input.fleetMemoryBytes === undefined || fleetMemoryBytes <= limit)
+    return Math.min(limit, fleetMemoryBytes);
+  const needed = `${whatOf(input)} needs ${size(fleetMemoryBytes)} for the fleet and ${besideText(input, pieces)}`;
+  throw outOfMemory(
+    `${needed}, ${size(fleetMemoryBytes + beside)} in all, but ${size(machineFreeBytes)} are free`,
+    "lower --fleet-memory or --workers",
+  );
+}
+
+function whatOf({ bytes, nodes, workers, code }: SortPlanInput): string {
+  return `sorting ${size(bytes)} on ${nodes} nodes (code ${code.d}+${code.p}) with ${workers} workers`;
+}
+
+function besideText({ nodes, workers }: SortPlanInput, pieces: Pieces): string {
+  return `${nodes} x ${size(nodeProcessBytes)} for its processes and ${workers} x ${size(workerBytes(pieces))} for workers`;
+}
+
+/** @throws MayflyError OUT_OF_MEMORY */
+function shuffleOf(input: SortPlanInput, pieces: Pieces): ShufflePlan {
+  const { bytes, nodes, workers, code, fleetMemoryBytes, machineFreeBytes } = input;
+  const { maps, partitions } = pieces;
+  const shuffle = {
+    ...{ bytes, maps, partitions, nodes, code, workers, rates: sortRates, skew: waveSkew },
+    // A map writes all it has as one run.
+    runBytes: Math.max(runBytesMin, Math.ceil(bytes / maps)),
+  };
+  const memoryBytes = fleetLimit(input, pieces);
+  const { least } = fleetMemoryFor(shuffle);
+  if (least <= memoryBytes) return planShuffle({ ...shuffle, memoryBytes });
+  const needed = `needs a fleet of at least ${size(least)}, partition by partition`;
+  if (fleetMemoryBytes !== undefined && memoryBytes === fleetMemoryBytes) {
+    const advice = "raise --fleet-memory or --partitions, or choose a --code with less parity";
+    throw outOfMemory(`${whatOf(input)} ${needed}, not ${size(fleetMemoryBytes)}`, advice);
+  }
+  throw outOfMemory(
+    `${whatOf(input)} ${needed}, beside ${besideText(input, pieces)}, but ${size(machineFreeBytes ?? 0)} are free`,
+    "lower --workers or --nodes, raise --partitions, or use more machines",
+  );
+}
+
 /**
- * The plan for one sort. Throws `INVALID_ARGUMENT` for impossible input, `NOT_ENOUGH_NODES` if the code needs more, and
- * `OUT_OF_MEMORY` if nodes, functions or the machine are too small, saying what would fit and which option to change.
+ * The plan for one sort: in one pass where the fleet holds it, else in waves. Throws `INVALID_ARGUMENT` for impossible input,
+ * `NOT_ENOUGH_NODES` if the code needs more, and `OUT_OF_MEMORY` if nodes, functions or the machine are too small whatever the waves,
+ * saying which option to change.
  */
 export function planSort(input: SortPlanInput): SortPlan {
   checkInput(input);
-  const sizes = sizesOf(input);
-  const { bytes, nodes, workers, code, fleetMemoryBytes, machineFreeBytes } = input;
-  const what = `sorting ${size(bytes)} on ${nodes} nodes (code ${code.d}+${code.p})`;
-
-  if (fleetMemoryBytes !== undefined && nodes * sizes.nodeMemoryBytes > fleetMemoryBytes) {
-    const smaller = whatFits(input, ({ nodeMemoryBytes }) => nodes * nodeMemoryBytes <= fleetMemoryBytes);
-    throw outOfMemory(
-      `${what} stores ${size(sizes.storedBytesEstimate)} and needs a fleet of ${size(nodes * sizes.nodeMemoryBytes)}, not ${size(fleetMemoryBytes)}`,
-      `${smaller}; raise --fleet-memory or choose a --code with less parity`,
-    );
-  }
-  // A fleet of a given size is used, and charged, whole.
-  const nodeBytes = (needed: Sizes): number =>
-    fleetMemoryBytes === undefined
-      ? needed.nodeMemoryBytes
-      : Math.floor(fleetMemoryBytes / nodes / nodeStepBytes) * nodeStepBytes;
-  const totalBytes = (needed: Sizes): number =>
-    nodes * (nodeBytes(needed) + nodeProcessBytes) + workers * workerBytes(needed);
-  if (machineFreeBytes !== undefined && totalBytes(sizes) > machineFreeBytes) {
-    const smaller = whatFits(input, (needed) => totalBytes(needed) <= machineFreeBytes);
-    throw outOfMemory(
-      `${what} with ${workers} workers needs ${nodes} x ${size(nodeBytes(sizes) + nodeProcessBytes)} for nodes and ${workers} x ${size(workerBytes(sizes))} for workers, ${size(totalBytes(sizes))} in all, but ${size(machineFreeBytes)} are free`,
-      `${smaller}; lower --workers${fleetMemoryBytes === undefined ? "" : " or --fleet-memory"}, choose a --code with less parity, or use more machines`,
-    );
-  }
-  const { records, maps, partitions, storedBytesEstimate, functionMemoryBytes } = sizes;
-  const nodeMemoryBytes = nodeBytes(sizes);
+  const pieces = piecesOf(input);
+  const shuffle = shuffleOf(input, pieces);
+  const { nodes, fleetMemoryBytes } = input;
+  const { records, maps, partitions, functionMemoryBytes } = pieces;
+  const { storedBytes, memoryBytes } = shuffle.estimate;
   const first = (map: number): number => Math.floor((map * records) / maps);
   return {
     records,
@@ -246,8 +263,11 @@ export function planSort(input: SortPlanInput): SortPlan {
       records: first(map + 1) - first(map),
     })),
     partitions,
-    nodeMemoryBytes,
-    storedBytesEstimate,
+    waves: shuffle.passes.map((pass) => ({ first: pass.firstPartition, count: pass.partitions })),
+    shuffle,
+    // A fleet of a given size is used whole.
+    nodeMemoryBytes: Math.floor((fleetMemoryBytes ?? memoryBytes) / nodes / nodeStepBytes) * nodeStepBytes,
+    storedBytesEstimate: storedBytes,
     functionMemoryBytes,
   };
 }

@@ -159,11 +159,36 @@ test("a fleet that holds but one such sort takes the next as soon as the first h
   for (let i = 0; i < 2; i++) {
     const ended = await mayfly("sort", "--controller", fleet.url, "--generate", "100MB", "--json");
     expect(ended.stderr).toBe("");
-    expect(report(ended)).toMatchObject({ checksum: "7a0e0d4868cd4", ordered: true });
+    expect(report(ended)).toMatchObject({ checksum: "7a0e0d4868cd4", ordered: true, waves: 1 });
   }
-  const twice = await mayfly("sort", "--controller", fleet.url, "--generate", "200MB", "--json");
-  expect(twice.code).toBe(1);
-  expect(JSON.parse(twice.stdout)).toMatchObject({ error: { code: "OUT_OF_MEMORY" } });
+});
+
+test("what does not fit the fleet at once is sorted in waves, and --explain says so without sorting", async () => {
+  const fleet = [
+    "--nodes",
+    "3",
+    "--code",
+    "2+1",
+    "--fleet-memory",
+    "192MiB",
+    "--maps",
+    "4",
+    "--partitions",
+    "4",
+  ];
+  const sorted = await mayfly("sort", "--generate", "100MB", ...fleet, "--workers", "2", "--json");
+  expect(report(sorted)).toMatchObject({
+    checksum: "7a0e0d4868cd4",
+    duplicateKeys: 0,
+    ordered: true,
+    waves: 4,
+  });
+  const explained = await mayfly("sort", "--generate", "100MB", ...fleet, "--explain");
+  expect(explained.stdout).toMatch(/\* waves +yes +4 /);
+  expect(explained.stdout).toContain("memory: not possible");
+  expect(explained.stderr).toBe("");
+  const json = await mayfly("sort", "--generate", "100MB", ...fleet, "--explain", "--json");
+  expect(report(json)).toMatchObject({ strategy: "waves", estimate: { passes: 4, feasible: true } });
 });
 
 test("what is missing or contradicts itself is a usage error with an example", async () => {

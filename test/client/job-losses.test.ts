@@ -1,12 +1,11 @@
 /** What reads and writes come to when shards, objects, nodes or jobs are gone. */
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import type { Job } from "../../client/job.ts";
-import type { NodeId } from "../../src/ids.ts";
 import { Ref } from "../../src/wire/ref.ts";
 import type { RespValue } from "../../src/wire/resp-value.ts";
-import { frameCount, shardBytesMax, storedBytes, stripeAt } from "../../src/wire/stripe-layout.ts";
+import { shardBytesMax } from "../../src/wire/stripe-layout.ts";
 import { type InProcessFleet, startInProcessFleet } from "../support/in-process-fleet.ts";
-import { RawClient } from "../support/raw-client.ts";
+import { StoredShards } from "../support/stored-shards.ts";
 import { until } from "../support/until.ts";
 import { anyBytes } from "../support/written-keys.ts";
 
@@ -19,58 +18,16 @@ afterAll(() => fleet.stop());
 
 const code = (expected: string) => expect.objectContaining({ code: expected });
 
-/** Reaches behind the SDK: reads, changes and frees single shards of an object. */
-class Shards {
-  readonly job: Job;
-  readonly ref: Ref;
-
-  constructor(job: Job, ref: Ref) {
-    this.job = job;
-    this.ref = ref;
-  }
-
-  async read(stripe: number, shard: number): Promise<[Buffer, Buffer] | null> {
-    const { client, object, stored } = await this.#at(stripe, shard);
-    const run = [object, stripe, shard, 0, stored, 0, frameCount(stored)] as const;
-    const reply = (await client.tagged("MF.SHARD.GET", ...run)) as ([Buffer, Buffer] | null)[];
-    return reply[0]!;
-  }
-
-  /** Flips one bit of the payload and leaves the sums as they are. */
-  async damage(stripe: number, shard: number): Promise<void> {
-    const [sums, payload] = (await this.read(stripe, shard))!;
-    payload[Math.floor(payload.length / 2)]! ^= 0x10;
-    const { client, object } = await this.#at(stripe, shard);
-    expect(await client.tagged("MF.SHARD.PUT", object, stripe, shard, sums, payload)).toBe("OK");
-  }
-
-  async free(stripe: number, shard: number): Promise<void> {
-    const { object, node } = await this.#at(stripe, shard);
-    const client = await RawClient.open(fleet.node(node));
-    await client.send("HELLO", 3, "AUTH", "node-9", fleet.fleetToken(9));
-    expect(await client.tagged("MF.SHARD.FREE", this.job.number, object, stripe, shard)).toBe(1);
-  }
-
-  async #at(stripe: number, shard: number) {
-    const node: NodeId = this.ref.stripes![stripe]![shard]!;
-    const client = await RawClient.open(fleet.node(node));
-    await client.send("HELLO", 3, "AUTH", this.job.number, fleet.jobToken(this.job.number));
-    const { sizeBytes, code } = this.ref;
-    const stored = storedBytes(stripeAt(sizeBytes, code, stripe), code, shard);
-    return { client, node, stored, object: Buffer.from(this.ref.object, "latin1") };
-  }
-}
-
 async function stored(
   codeText: string,
   size: number,
-): Promise<{ job: Job; ref: Ref; bytes: Buffer; shards: Shards }> {
+): Promise<{ job: Job; ref: Ref; bytes: Buffer; shards: StoredShards }> {
   const [d, p] = codeText.split("+").map(Number) as [number, number];
   const job = await fleet.begin({ code: { d, p } });
   onTestFinished(() => job.end());
   const bytes = anyBytes(size);
   const ref = await job.put("key", bytes);
-  return { job, ref, bytes, shards: new Shards(job, ref) };
+  return { job, ref, bytes, shards: new StoredShards(fleet, job, ref) };
 }
 
 async function expectReadable(job: Job, ref: Ref, bytes: Buffer): Promise<void> {

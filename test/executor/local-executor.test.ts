@@ -4,8 +4,7 @@ import { PassThrough } from "node:stream";
 import { beforeEach, expect, test, vi } from "vitest";
 import { systemClock, systemRng } from "../../src/clock.ts";
 import type { FunctionCall } from "../../src/executor/backend.ts";
-import type { ReplyMessage } from "../../src/executor/local-messages.ts";
-import type { ProcessBackendOptions } from "../../src/executor/process-backend.ts";
+import type { ProcessBackendOptions, ReplyMessage } from "../../src/executor/process-backend.ts";
 
 interface ForkOptions {
   readonly env: Record<string, string>;
@@ -72,6 +71,16 @@ test("a function process gets its ticket and nothing else of the environment", a
   expect(children[0]?.calls).toEqual([{ handler, event: { n: 1 }, attempt: expect.any(String) }]);
   children[0]?.answer({ result: { done: true } });
   expect(await running).toEqual({ done: true });
+});
+
+test("a module that has a name is found by its URL", async () => {
+  const executor = createLocalExecutor({
+    ...{ workers: 1, ticket: "t", modules: { "word-count": "file:///word-count.js" } },
+  });
+  const running = executor.run({ module: "word-count", name: "map" }, 1);
+  expect(children[0]?.calls[0]?.handler).toEqual({ module: "file:///word-count.js", name: "map" });
+  children[0]?.answer({ result: "ok" });
+  expect(await running).toBe("ok");
 });
 
 test("so many run at once, each process one at a time, in order, and processes are kept", async () => {

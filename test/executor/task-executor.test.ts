@@ -2,7 +2,7 @@
 import { expect, onTestFinished, test } from "vitest";
 import { seededRng } from "../../src/clock.ts";
 import { type ErrorCode, MayflyError } from "../../src/errors.ts";
-import type { Backend, FunctionCall } from "../../src/executor/backend.ts";
+import { type Backend, CallRefused, type FunctionCall } from "../../src/executor/backend.ts";
 import { TaskExecutor, type TaskOptions } from "../../src/executor/task-executor.ts";
 import { FakeClock } from "../controller/fake-clock.ts";
 
@@ -10,6 +10,7 @@ interface Played extends FunctionCall {
   stopped: boolean;
   answer(result: unknown): void;
   fail(code: ErrorCode, message?: string): void;
+  refuse(): void;
   report(report: Record<string, number>): void;
 }
 
@@ -25,7 +26,8 @@ function createExecutor(slots: number, options: TaskOptions = {}) {
       const result = new Promise<unknown>((resolve, reject) => {
         const fail = (code: ErrorCode, message = "as the test says"): void =>
           reject(new MayflyError(code, message));
-        played = { ...call, stopped: false, answer: resolve, fail, report };
+        const refuse = (): void => reject(new CallRefused("BUSY", "no place"));
+        played = { ...call, stopped: false, answer: resolve, fail, refuse, report };
         calls.push(played);
       });
       const stop = (): void => {
@@ -83,6 +85,9 @@ test("what may pass is run again, before what waits; what does not is the error"
   const [first, second] = [run(1), run(2)];
   calls[0]!.fail("UNAVAILABLE");
   await clock.advance(0);
+  await clock.advance(99);
+  expect(calls).toHaveLength(1);
+  await clock.advance(101);
   calls[1]!.fail("TASK_FAILED");
   await clock.advance(0);
   calls[2]!.answer("one");
@@ -108,8 +113,43 @@ test("after so many failures a function has failed, with what passes by itself a
   for (let i = 0; i < 2; i++) {
     calls.at(-1)!.fail("BUSY", "no memory");
     await clock.advance(0);
+    await clock.advance(200);
   }
   await expect(waits).rejects.toMatchObject({ code: "BUSY", message: "no memory" });
+});
+
+test("when a function of a map fails for good the others are cancelled: none is started, those that run are stopped", async () => {
+  const { executor, calls, clock, run, events } = createExecutor(2);
+  const told: number[] = [];
+  const all = executor.map(handler, ["a", "b", "c", "d"], { onResult: (index) => told.push(index) });
+  const other = run("of somebody else");
+  calls[0]!.answer("A");
+  await clock.advance(0);
+  calls[2]!.fail("LOST");
+  await expect(all).rejects.toMatchObject({ code: "LOST" });
+  expect(calls[1]!.stopped).toBe(true);
+  await clock.advance(0);
+  expect(events()).toEqual(["a", "b", "c", "of somebody else"]);
+  calls[3]!.answer("done");
+  expect(await other).toBe("done");
+  expect(told).toEqual([0]);
+  // Both places are free.
+  void run(1);
+  void run(2);
+  expect(calls).toHaveLength(6);
+});
+
+test("a map whose caller throws on a result is cancelled, too", async () => {
+  const { executor, calls, clock } = createExecutor(1);
+  const all = executor.map(handler, ["a", "b"], {
+    onResult: () => {
+      throw new RangeError("no more");
+    },
+  });
+  calls[0]!.answer("A");
+  await expect(all).rejects.toMatchObject({ code: "INTERNAL", message: "no more" });
+  await clock.advance(0);
+  expect(calls.slice(1).map(({ stopped }) => stopped)).toEqual([true]);
 });
 
 test("an attempt that takes too long is ended, and run again", async () => {
@@ -124,6 +164,73 @@ test("an attempt that takes too long is ended, and run again", async () => {
     code: "TASK_FAILED",
     message: expect.stringMatching(/failed 2 times; the last time it took longer than 1000 ms/),
   });
+});
+
+test("a call that the platform refuses is no failed attempt: it is tried again, later and later, in its place", async () => {
+  const { calls, clock, run, events } = createExecutor(2, { attemptsMax: 1 });
+  const [busy, other] = [run("busy"), run("other")];
+  void run("waits");
+  const atMs: number[] = [];
+  for (let times = 0; times < 8; times++) {
+    calls.at(times === 0 ? 0 : -1)!.refuse();
+    const [count, sinceMs] = [calls.length, clock.now()];
+    while (calls.length === count && clock.now() - sinceMs < 10_000) await clock.advance(10);
+    atMs.push(clock.now() - sinceMs);
+  }
+  expect(events()).toEqual(["busy", "other", ...new Array<string>(8).fill("busy")]);
+  const longest = [200, 400, 800, 1600, 3200, 5000, 5000, 5000];
+  for (const [at, ms] of atMs.entries()) {
+    expect(ms, `wait ${at}`).toBeLessThanOrEqual(longest[at]! + 10);
+    expect(ms, `wait ${at}`).toBeGreaterThanOrEqual(longest[at]! / 2);
+  }
+  calls.at(-1)!.answer("done");
+  expect(await busy).toBe("done");
+  calls[1]!.answer("done");
+  expect(await other).toBe("done");
+});
+
+test("what is refused for too long has failed, and so has what is refused when the executor closes", async () => {
+  const { executor, calls, clock, run } = createExecutor(1, { refusedMaxMs: 1000 });
+  const refused = run(1);
+  for (let rounds = 0; calls.at(-1)!.event === 1 && rounds < 20; rounds++) {
+    calls.at(-1)!.refuse();
+    await clock.advance(1000);
+    if (rounds === 0) void run(2).catch(() => undefined);
+  }
+  await expect(refused).rejects.toMatchObject({ code: "BUSY", message: "no place" });
+  calls.at(-1)!.answer("done");
+  const closed = run(3);
+  calls.at(-1)!.refuse();
+  await clock.advance(0);
+  await executor.close();
+  await expect(closed).rejects.toMatchObject({ code: "CLOSED" });
+  const count = calls.length;
+  await clock.advance(10_000);
+  expect(calls).toHaveLength(count);
+});
+
+test("a second attempt that is refused is tried again after a while, as long as the first one runs", async () => {
+  const { calls, clock, run, learn } = createExecutor(2, { speculate: true });
+  await learn(100);
+  const slow = run("slow");
+  await clock.advance(500);
+  expect(calls).toHaveLength(2);
+  calls[1]!.refuse();
+  await clock.advance(90);
+  expect(calls).toHaveLength(2);
+  await clock.advance(300);
+  expect(calls).toHaveLength(3);
+  calls[2]!.refuse();
+  await clock.advance(0);
+  calls[0]!.answer("done");
+  expect(await slow).toBe("done");
+  // Both places are free again.
+  const more = [run(1), run(2)];
+  expect(calls).toHaveLength(5);
+  for (const call of calls.slice(3)) call.answer("ok");
+  await Promise.all(more);
+  await clock.advance(10_000);
+  expect(calls).toHaveLength(5);
 });
 
 test("a straggler runs twice when there is nothing else to run; the first result counts, and ends the other", async () => {

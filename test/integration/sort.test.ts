@@ -6,6 +6,8 @@ import { expect, onTestFinished, test } from "vitest";
 import { systemClock, systemRng } from "../../src/clock.ts";
 import type { Executor } from "../../src/executor/executor.ts";
 import type { LocalExecutorOptions } from "../../src/executor/local-executor.ts";
+import type { TaskOptions } from "../../src/executor/task-executor.ts";
+import type { Code } from "../../src/placement/types.ts";
 import { createRecordKernel, type RecordFormat } from "../../src/sort/record-kernel.ts";
 import type { SortResult, SortRun } from "../../src/sort/run-sort.ts";
 import { createSortOutput } from "../../src/sort/sort-output.ts";
@@ -13,13 +15,15 @@ import { planSort } from "../../src/sort/sort-plan.ts";
 import { builtModuleUrl } from "../support/built-module.ts";
 import { startFleet, type TestFleet } from "../support/fleet.ts";
 
-const code = { d: 4, p: 2 };
+const codeDefault: Code = { d: 4, p: 2 };
 
 interface Sort {
   readonly records: number;
   readonly workers: number;
   readonly format: RecordFormat;
   readonly maps?: number;
+  readonly code?: Code;
+  readonly tasks?: TaskOptions;
   readonly outputPath?: string;
   readonly betweenPhases?: () => Promise<void>;
   readonly onProgress?: SortRun["onProgress"];
@@ -33,15 +37,16 @@ async function sort(fleet: TestFleet, what: Sort): Promise<SortResult> {
   const { createLocalExecutor } = (await import(builtModuleUrl("src/executor/local-executor.js"))) as {
     createLocalExecutor: (options: LocalExecutorOptions) => Executor;
   };
-  const { records, workers, format, maps, outputPath } = what;
+  const { records, workers, format, maps, outputPath, tasks, code = codeDefault } = what;
   const { ticket } = await fleet.createJob({ code });
   const executor = createLocalExecutor({
     ...{ workers, ticket, execArgv: ["--no-liftoff"], clock: systemClock, rng: systemRng },
+    ...tasks,
   });
   onTestFinished(() => executor.close());
   const bytes = records * 100;
   return runSort({
-    ...{ clock: systemClock, rng: systemRng, executor, workers },
+    ...{ clock: systemClock, rng: systemRng, executor, workers, code },
     job: await fleet.connect(ticket),
     plan: planSort({ bytes, workers, nodes: 6, code, ...(maps !== undefined && { maps }) }),
     input: { generate: format },
@@ -100,6 +105,41 @@ test("two nodes are killed between map and reduce of 10^6 records, and the check
     ...{ firstKey: "0000033698a40790b743", lastKey: "fffffabd932c1e4baa50" },
   });
 });
+
+test("more nodes are killed than parity replaces, and the maps whose output was lost run again", async () => {
+  const fleet = await startFleet(6);
+  const result = await sort(fleet, {
+    ...{ records: 200_000, workers: 2, format: {}, maps: 60, code: { d: 2, p: 1 } },
+    betweenPhases: async () => {
+      await Promise.all(fleet.nodeIds.slice(1, 3).map((node) => fleet.kill(node)));
+    },
+  });
+  expect(result).toMatchObject({ records: 200_000, checksum: sumOf(200_000), ordered: true });
+  // An output is lost when both are among its three nodes, as one of five is.
+  expect(result.mapsRunAgain).toBeGreaterThan(0);
+});
+
+test("functions that are ended at random points, duplicates of slow ones and a killed node change nothing", async () => {
+  const fleet = await startFleet(7);
+  const dir = mkdtempSync(join(tmpdir(), "mayfly-sort-"));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  const outputPath = join(dir, "sorted");
+  const result = await sort(fleet, {
+    ...{ records: 200_000, workers: 2, format: {}, maps: 16, outputPath },
+    tasks: { failRate: 0.3, speculate: true, attemptsMax: 6 },
+    betweenPhases: () => fleet.kill(fleet.nodeIds[3]!),
+  });
+  expect(result).toMatchObject({ records: 200_000, checksum: sumOf(200_000), ordered: true });
+  expect(isSortOf(outputPath, 200_000, {})).toEqual({ ordered: true, complete: true });
+});
+
+/** The checksum of so many generated records, as valsort prints it. */
+function sumOf(records: number): string {
+  const kernel = createRecordKernel({ regions: { records: records * 100 } });
+  const { at } = kernel.regions.records;
+  kernel.generate(at, 0, records, {});
+  return kernel.checksum(at, records).toString(16);
+}
 
 test("20 MB of each format are sorted by workers that are killed in map and in reduce", async () => {
   const fleet = await startFleet(6);

@@ -71,13 +71,23 @@ export const importsAllowed: Readonly<Record<string, readonly string[]>> = {
   "cache-node": sdk,
   "src/controller": sdk,
   "src/executor": sdk,
-  "src/sort": [...sdk, "src/executor"],
+  // Whoever plans needs no SDK, and the SDK no plan.
+  "src/shuffle-plan": [...base, "src/wire", "src/placement"],
+  "src/sort": [...sdk, "src/executor", "src/shuffle-plan"],
   "src/embedded-fleet.ts": [...base, "src/controller"],
   "src/testing": ["src/embedded-fleet.ts"],
   bench: [...sdk, "cache-node", "src/sort", "src/executor", "src/embedded-fleet.ts"],
   "src/cli": [
     ...sdk,
-    ...["src/sort", "src/executor", "src/embedded-fleet.ts", "src/controller", "cache-node", "bench"],
+    ...[
+      "src/sort",
+      "src/shuffle-plan",
+      "src/executor",
+      "src/embedded-fleet.ts",
+      "src/controller",
+      "cache-node",
+      "bench",
+    ],
   ],
 };
 
@@ -111,6 +121,7 @@ const pureBuiltins: Readonly<Record<string, RegExp>> = {
 /** Packages by the parts that may import them. */
 const packagesAllowed: Readonly<Record<string, RegExp>> = {
   "src/controller": /^(?:fastify|@fastify\/.+|typebox(?:\/.+)?)$/,
+  "src/executor": /^@aws-sdk\/client-lambda$/,
   bench:
     /^(?:@subspace\/reed-solomon-erasure\.wasm|koffi|ioredis|redis|@aws-sdk\/client-s3|@smithy\/.+|autocannon|esbuild)$/,
 };
@@ -123,7 +134,7 @@ export function wrongModules(files: readonly ProjectFile[]): string[] {
       .filter(({ relative }) => !relative)
       .flatMap(({ target, names, place }) => {
         if (target.startsWith("node:")) {
-          const isPure = pure.includes(part) || base.includes(part);
+          const isPure = [...pure, ...base, "src/shuffle-plan"].includes(part);
           if (!isPure || pureBuiltins[target]?.test(names)) return [];
           return [`${place} ${part} is pure and must not import ${target}`];
         }
@@ -137,6 +148,7 @@ export function wrongDependencies(
   files: readonly ProjectFile[],
   declared: {
     readonly dependencies?: Record<string, string>;
+    readonly peerDependencies?: Record<string, string>;
     readonly devDependencies?: Record<string, string>;
   },
 ): string[] {
@@ -149,7 +161,7 @@ export function wrongDependencies(
       if (!development || declared.devDependencies?.[name] === undefined) imported.add(name);
     }
   }
-  const runtime = Object.keys(declared.dependencies ?? {});
+  const runtime = Object.keys({ ...declared.dependencies, ...declared.peerDependencies });
   return [
     ...[...imported]
       .filter((name) => !runtime.includes(name))

@@ -66,6 +66,7 @@ describe("modules", () => {
     ["src/wire/a.ts", 'import { readFile } from "node:fs/promises";'],
     ["src/placement/a.ts", 'import net, { isIPv4 } from "node:net";'],
     ["src/cli/a.ts", 'import { parse } from "yaml";'],
+    ["src/sort/a.ts", 'const sdk = await import("@aws-sdk/client-lambda");'],
   ])("%s must not have %s", (path, text) => expect(wrongModules(one(path, text))).toHaveLength(1));
 
   test("what has no I/O, and what is where it belongs, is right", () => {
@@ -83,6 +84,8 @@ describe("modules", () => {
       "typebox is imported and no dependency",
       "left is a dependency and not imported",
     ]);
+    const split = { dependencies: { fastify: "1" }, peerDependencies: { typebox: "1", left: "1" } };
+    expect(wrongDependencies(files, split)).toEqual(["left is a dependency and not imported"]);
   });
 });
 

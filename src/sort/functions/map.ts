@@ -1,13 +1,10 @@
-/** The map function of a sort: takes its part of the input, partitions it by the splits, stores it as one object. */
+/** The map function of a sort: takes its part of the input, partitions it by the splits, writes it to the shuffle as one run. */
 import { open } from "node:fs/promises";
 import { MayflyError } from "../../errors.ts";
 import type { FunctionContext } from "../../executor/executor.ts";
-import type { Ref } from "../../wire/ref.ts";
-import { frameCount, storedBytes, stripeAt } from "../../wire/stripe-layout.ts";
-import { encodePartitionIndex } from "../partition-index.ts";
 import { createRecordKernel, type RecordKernel } from "../record-kernel.ts";
 import { mapRegions, recordBytes } from "../record-memory.ts";
-import { type MapEvent, type MapResult, mapIndexKey, mapOutputKey, splitsKey } from "../sort-events.ts";
+import type { MapEvent, MapResult, SortShuffle } from "../sort-events.ts";
 
 type MapKernel = RecordKernel<keyof ReturnType<typeof mapRegions>>;
 
@@ -16,29 +13,49 @@ let kept: { readonly kernel: MapKernel; readonly recordsMax: number } | undefine
 
 const timeoutMs = 10 * 60_000;
 
-export async function mapRecords(event: MapEvent, context: FunctionContext): Promise<MapResult> {
-  const { map, task, partitions } = event;
-  const { job } = context;
-  const splits = await job.get(splitsKey);
+export function mapRecords(event: MapEvent, context: FunctionContext): Promise<MapResult> {
+  const { name, maps, wave } = event.shuffle;
+  return mapTo(context.job.shuffle(name, { maps, partitions: wave.count }), event, context);
+}
+
+/** The same on any shuffle. */
+export async function mapTo(
+  shuffle: SortShuffle,
+  event: MapEvent,
+  { attempt, progress }: FunctionContext,
+): Promise<MapResult> {
+  const { map, task } = event;
+  const { wave } = event.shuffle;
   const kernel = kernelFor(Math.max(event.recordsMax, task.records));
   await readInput(kernel, event);
   const { input, output, ids } = kernel.regions;
-  const counts = kernel.partition({
-    from: input.at,
-    records: task.records,
-    to: output.at,
-    ids: ids.at,
-    splits,
+  const all = kernel.partition({
+    ...{ from: input.at, records: task.records, to: output.at, ids: ids.at },
+    splits: Buffer.from(event.splits, "base64"),
   });
-  const sums = sumPartitions(kernel, counts);
-  if (counts.length !== partitions)
-    throw new RangeError(`${counts.length} partitions instead of ${partitions}`);
-  const bytes = kernel.bytes.subarray(output.at, output.at + task.records * recordBytes);
-  const ref = await job.put(mapOutputKey(map), bytes, { timeoutMs });
-  await job.put(mapIndexKey(map), encodePartitionIndex({ counts, sums }), { timeoutMs });
-  context.progress({ mapped: bytes.length });
-  const rssBytes = process.resourceUsage().maxRSS * 1024;
-  return { records: task.records, storedBytes: bytesOnNodes(ref), rssBytes };
+  const counts = all.subarray(wave.first, wave.first + wave.count);
+  const [skipped, records] = [sumOf(all.subarray(0, wave.first)), sumOf(counts)];
+  const at = output.at + skipped * recordBytes;
+  const bytes = kernel.bytes.subarray(at, at + records * recordBytes);
+  const checksum = kernel.checksum(at, records);
+  const writer = shuffle.writer(map, { attempt, timeoutMs });
+  try {
+    const lengths = Float64Array.from(counts, (count) => count * recordBytes);
+    await writer.writeRun(bytes, lengths, counts);
+    await writer.commit();
+  } catch (thrown) {
+    await writer.abort();
+    throw thrown;
+  }
+  progress({ mapped: bytes.length });
+  return {
+    ...{ counts: [...counts], checksum: checksum.toString() },
+    rssBytes: process.resourceUsage().maxRSS * 1024,
+  };
+}
+
+function sumOf(counts: Uint32Array): number {
+  return counts.reduce((sum, count) => sum + count, 0);
 }
 
 function kernelFor(recordsMax: number): MapKernel {
@@ -71,25 +88,4 @@ async function readInput(kernel: MapKernel, { input, task }: MapEvent): Promise<
   } finally {
     await file.close();
   }
-}
-
-function sumPartitions(kernel: MapKernel, counts: Uint32Array): BigUint64Array {
-  let at = kernel.regions.output.at;
-  return BigUint64Array.from(counts, (count) => {
-    const sum = kernel.checksum(at, count);
-    at += count * recordBytes;
-    return sum;
-  });
-}
-
-function bytesOnNodes(ref: Ref): number {
-  let bytes = 0;
-  for (const [index, nodes] of (ref.stripes ?? []).entries()) {
-    const stripe = stripeAt(ref.sizeBytes, ref.code, index);
-    for (const shard of nodes.keys()) {
-      const stored = storedBytes(stripe, ref.code, shard);
-      bytes += stored + 8 * frameCount(stored);
-    }
-  }
-  return ref.inline ? ref.sizeBytes : bytes;
 }

@@ -1,54 +1,54 @@
 /**
- * The reduce function of a sort: gathers one partition from all map outputs, sorts it, checks it against what the maps
- * said, and writes it to its place in the output, if there is one.
+ * The reduce function of a sort: gathers one partition from the shuffle straight into the memory where it is sorted, sorts and checks
+ * it, and writes it to its place in the output, if there is one.
  */
 import { type FileHandle, open } from "node:fs/promises";
-import type { Job } from "../../../client/job.ts";
 import { systemClock } from "../../clock.ts";
 import { MayflyError } from "../../errors.ts";
 import type { FunctionContext } from "../../executor/executor.ts";
-import type { Ref } from "../../wire/ref.ts";
-import { decodePartitionIndex, type PartitionIndex } from "../partition-index.ts";
 import { createRecordKernel, type RecordKernel, type SortedRecords } from "../record-kernel.ts";
 import { recordBytes, reduceRegions } from "../record-memory.ts";
-import { mapIndexKey, mapOutputKey, type ReduceEvent, type ReduceResult } from "../sort-events.ts";
+import type { LostMaps, ReduceEvent, ReduceResult, SortShuffle } from "../sort-events.ts";
 import { reduceOutputBytes } from "../sort-plan.ts";
 
 type ReduceKernel = RecordKernel<keyof ReturnType<typeof reduceRegions>>;
 
-interface MapOutput {
-  readonly ref: Ref;
-  readonly index: PartitionIndex;
-}
-
 /** Kept for the next call of this process. */
-let keptKernel: { readonly kernel: ReduceKernel; readonly records: number } | undefined;
-let keptOutputs: { readonly job: number; readonly outputs: readonly MapOutput[] } | undefined;
+let kept: { readonly kernel: ReduceKernel; readonly records: number } | undefined;
 
 const timeoutMs = 10 * 60_000;
 const blockRecords = Math.floor(reduceOutputBytes / 2 / recordBytes);
 
-export async function reducePartition(event: ReduceEvent, context: FunctionContext): Promise<ReduceResult> {
-  const { partition } = event;
+export function reducePartition(
+  event: ReduceEvent,
+  context: FunctionContext,
+): Promise<ReduceResult | LostMaps> {
+  const { name, maps, wave } = event.shuffle;
+  return reduceFrom(context.job.shuffle(name, { maps, partitions: wave.count }), event, context);
+}
+
+/** The same on any shuffle. */
+export async function reduceFrom(
+  shuffle: SortShuffle,
+  event: ReduceEvent,
+  { progress }: FunctionContext,
+): Promise<ReduceResult | LostMaps> {
+  const { partition, records } = event;
   const startMs = systemClock.now();
-  const outputs = await mapOutputs(context.job, event);
-  const records = outputs.reduce((sum, { index }) => sum + index.counts[partition]!, 0);
   const kernel = kernelFor(Math.max(event.recordsExpected, records));
-  await fetchPartition(context.job, kernel, outputs, partition);
+  try {
+    await fetchPartition(shuffle, kernel, event);
+  } catch (thrown) {
+    const lost = lostMapsOf(thrown);
+    if (lost === undefined) throw thrown;
+    return { lostMaps: lost };
+  }
   const fetchedMs = systemClock.now();
-  context.progress({ shuffled: records * recordBytes });
+  progress({ shuffled: records * recordBytes });
   const { records: from, entries, scratch } = kernel.regions;
   const sorted = kernel.sort({ from: from.at, records, entries: entries.at, scratch: scratch.at });
-  const before = outputs.reduce((sum, { index }) => sum + index.offsets[partition]!, 0);
-  const checked = await emit(kernel, sorted, event, before);
-  const expected = outputs.reduce((sum, { index }) => sum + index.sums[partition]!, 0n);
-  if (checked.checksum !== expected) {
-    throw new MayflyError(
-      "DAMAGED",
-      `Partition ${partition} sums up to ${checked.checksum.toString(16)} and the maps said ${expected.toString(16)}.`,
-    );
-  }
-  context.progress({ reduced: records * recordBytes });
+  const checked = await emit(kernel, sorted, event);
+  progress({ reduced: records * recordBytes });
   return {
     ...{ partition, records, duplicateKeys: checked.duplicateKeys, checksum: checked.checksum.toString() },
     firstKey: checked.firstKey,
@@ -59,48 +59,54 @@ export async function reducePartition(event: ReduceEvent, context: FunctionConte
   };
 }
 
-/** Refs and indexes of all map outputs; a process asks for them once a job. */
-async function mapOutputs(job: Job, { maps, partitions }: ReduceEvent): Promise<readonly MapOutput[]> {
-  if (keptOutputs?.job !== job.number) {
-    const outputs = await Promise.all(
-      Array.from({ length: maps }, async (_, map): Promise<MapOutput> => {
-        const [{ ref }, index] = await Promise.all([job.stat(mapOutputKey(map)), job.get(mapIndexKey(map))]);
-        return { ref, index: decodePartitionIndex(index, partitions) };
-      }),
-    );
-    keptOutputs = { job: job.number, outputs };
-  }
-  return keptOutputs.outputs;
-}
-
 function kernelFor(records: number): ReduceKernel {
-  if (keptKernel === undefined || keptKernel.records < records) {
-    keptKernel = undefined;
-    const kernel = createRecordKernel({ regions: reduceRegions(records, reduceOutputBytes) });
-    keptKernel = { kernel, records };
+  if (kept === undefined || kept.records < records) {
+    kept = undefined;
+    kept = { kernel: createRecordKernel({ regions: reduceRegions(records, reduceOutputBytes) }), records };
   }
-  return keptKernel.kernel;
+  return kept.kernel;
 }
 
+/** Blocks are received where they stay, one behind the other, but for those that had to be fetched again. */
 async function fetchPartition(
-  job: Job,
+  shuffle: SortShuffle,
   kernel: ReduceKernel,
-  outputs: readonly MapOutput[],
-  partition: number,
+  { partition, records, shuffle: { wave } }: ReduceEvent,
 ): Promise<void> {
-  let at = kernel.regions.records.at;
-  const reads = [];
-  for (const { ref, index } of outputs) {
-    const offset = index.offsets[partition]!;
-    const length = index.offsets[partition + 1]! - offset;
-    const into = kernel.bytes.subarray(at, at + length);
-    at += length;
-    if (length === 0) continue;
-    // Small outputs lie in their cells.
-    if (ref.inline) into.set(await job.get(ref, { range: { start: offset, end: offset + length } }));
-    else reads.push({ ref, offset, length, into });
+  const { at: start } = kernel.regions.records;
+  const totalBytes = records * recordBytes;
+  let allocated = 0;
+  const allocate = (bytes: number): Uint8Array => {
+    if (allocated + bytes > totalBytes) return Buffer.allocUnsafeSlow(bytes);
+    allocated += bytes;
+    return kernel.bytes.subarray(start + allocated - bytes, start + allocated);
+  };
+  const options = { allocate, timeoutMs, prefetchBytes: Math.max(1, 2 * totalBytes) };
+  const blocks: Uint8Array[] = [];
+  for await (const { data } of shuffle.reader(partition - wave.first, options)) blocks.push(data);
+  const found = blocks.reduce((sum, { length }) => sum + length, 0);
+  if (found !== totalBytes) {
+    const message = `Partition ${partition} has ${found} bytes, and its maps wrote ${records} records.`;
+    throw new MayflyError("DAMAGED", message);
   }
-  await job.readRanges(reads, { timeoutMs });
+  gather(blocks, kernel.bytes.subarray(start, start + totalBytes));
+}
+
+/** Closes the gaps between blocks that lie in `memory`, and copies the others behind them. */
+function gather(blocks: readonly Uint8Array[], memory: Uint8Array): void {
+  const inside = blocks.filter(({ buffer }) => buffer === memory.buffer);
+  const outside = blocks.filter(({ buffer }) => buffer !== memory.buffer);
+  let at = 0;
+  for (const block of [...inside.sort((a, b) => a.byteOffset - b.byteOffset), ...outside]) {
+    if (block.byteOffset !== memory.byteOffset + at || block.buffer !== memory.buffer) memory.set(block, at);
+    at += block.length;
+  }
+}
+
+/** Of the reader's error, when that is what it says. */
+function lostMapsOf(thrown: unknown): readonly number[] | undefined {
+  if (!(thrown instanceof MayflyError) || thrown.code !== "LOST" || !("maps" in thrown)) return undefined;
+  return thrown.maps as readonly number[];
 }
 
 interface Checked {
@@ -111,12 +117,8 @@ interface Checked {
 }
 
 /** Gathers the order block by block, validating each; one block is written while the next is gathered. */
-async function emit(
-  kernel: ReduceKernel,
-  sorted: SortedRecords,
-  event: ReduceEvent,
-  offset: number,
-): Promise<Checked> {
+async function emit(kernel: ReduceKernel, sorted: SortedRecords, event: ReduceEvent): Promise<Checked> {
+  const offset = event.firstRecord * recordBytes;
   const file = event.output === undefined ? undefined : await open(event.output, "r+");
   let writing: Promise<void> | undefined;
   let [checksum, duplicateKeys, firstKey] = [0n, 0, ""];

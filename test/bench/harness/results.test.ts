@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { plotReport } from "../../../bench/harness/plot.ts";
-import { prepareResults, writeResults } from "../../../bench/harness/results.ts";
+import { formatReport, prepareResults, writeResults } from "../../../bench/harness/results.ts";
 import { sampleReport } from "../sample-report.ts";
 
 function directory(): string {
@@ -38,4 +38,12 @@ test("what could not take its place leaves nothing behind", async () => {
   writeFileSync(join(dir, "sample.json/x"), "");
   await expect(writeResults(sampleReport, dir)).rejects.toMatchObject({ code: "OUTPUT_FAILED" });
   expect(readdirSync(dir)).toEqual(["sample.json"]);
+});
+
+test("a curve's points lie on one line, and nothing is lost", () => {
+  const curve = { title: "ops/s", points: [[-1.5, 2e21] as const, [0, 3] as const] };
+  const report = { ...sampleReport, timelines: [{ title: "a", curves: [curve], events: [] }] };
+  const text = formatReport(report);
+  expect(JSON.parse(text)).toEqual(report);
+  expect(text).toContain('"points": [[-1.5,2e+21],[0,3]]\n');
 });

@@ -3,6 +3,7 @@ import { expect, onTestFinished, test } from "vitest";
 import type { Job, PartitionReader, Shuffle } from "../../../client/index.ts";
 import type { NodeId } from "../../../src/ids.ts";
 import { type InProcessFleet, startInProcessFleet } from "../../support/in-process-fleet.ts";
+import { StoredShards } from "../../support/stored-shards.ts";
 import { until } from "../../support/until.ts";
 
 const maps = 12;
@@ -46,6 +47,22 @@ test("with one node less than the code bears every block is read", async () => {
   await fleet.node(gone!).stop();
   const words: string[] = [];
   expect(await read(shuffle.reader(0), words)).toBe(undefined);
+  expect(numbers(words)).toEqual(all);
+});
+
+test("blocks whose bytes come wrong are read with parity, and where that is wrong, too, their maps are lost", async () => {
+  const { fleet, job, shuffle } = await startFleet(3);
+  for (const map of all) await write(shuffle, map);
+  const shardsOf = async (map: number): Promise<StoredShards> =>
+    new StoredShards(fleet, job, (await job.stat(`mf:shuffle/words/map/${map}`)).ref);
+  // The first data shard begins with what is read of partition 0.
+  for (const map of [2, 3, 7]) await (await shardsOf(map)).damage(0, 0);
+  for (const shard of [1, 2]) await (await shardsOf(7)).damage(0, shard);
+  const words: string[] = [];
+  const reader = shuffle.reader(0);
+  expect(await read(reader, words)).toMatchObject({ code: "LOST", maps: [7] });
+  await write(shuffle, 7, "again");
+  expect(await read(reader, words)).toBe(undefined);
   expect(numbers(words)).toEqual(all);
 });
 

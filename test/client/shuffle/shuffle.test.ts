@@ -280,3 +280,25 @@ test("what can be no shuffle, map, partition or buffer is refused", async () => 
   await expect(shuffle.reader(2).next()).rejects.toMatchObject(refused);
   await expect(shuffle.reader(0, { prefetchBytes: 0 }).next()).rejects.toMatchObject(refused);
 });
+
+test("blocks are received in memory of the caller's, of the right size", async () => {
+  const [job] = await shared.clients(1);
+  const shuffle = job!.shuffle("in place", { maps: 3, partitions: 1 });
+  const written = Array.from({ length: 3 }, () => anyBytes(200_000));
+  for (const [map, bytes] of written.entries()) {
+    const writer = shuffle.writer(map);
+    await writer.write(0, bytes);
+    await writer.commit();
+  }
+  const memory = Buffer.alloc(600_000);
+  let used = 0;
+  const allocate = (bytes: number): Uint8Array => {
+    used += bytes;
+    return memory.subarray(used - bytes, used);
+  };
+  const blocks = await blocksOf(shuffle.reader(0, { allocate }));
+  expect(blocks.map(({ data }) => data.buffer === memory.buffer)).toEqual([true, true, true]);
+  for (const { map, data } of blocks) expect(written[map]!.equals(data)).toBe(true);
+  const tooSmall = shuffle.reader(0, { allocate: () => Buffer.alloc(10) });
+  await expect(tooSmall.next()).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+});
