@@ -47,7 +47,8 @@ export function formatReport(report: BenchReport): string {
   return `${text.replaceAll(/"points": "([^"]*)"/g, '"points": $1')}\n`;
 }
 
-async function replaceFile(path: string, text: string): Promise<void> {
+/** @throws MayflyError OUTPUT_FAILED */
+export async function replaceFile(path: string, text: string): Promise<void> {
   const beside = `${path}.${randomUUID().slice(0, 8)}.partial`;
   try {
     await writeFile(beside, text, { flag: "wx" });

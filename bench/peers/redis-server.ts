@@ -20,6 +20,8 @@ export interface RedisServer extends KvServer {
 export interface RedisServerOptions {
   /** Port of its master; it is in step with it when it is ready. */
   readonly replicaOf?: number;
+  /** On the cores of servers; true by default. */
+  readonly isPinned?: boolean;
   /** Further arguments, like `["--maxmemory", "1gb"]`. */
   readonly args?: readonly string[];
 }
@@ -43,7 +45,7 @@ export async function startRedisServer(options: RedisServerOptions = {}): Promis
     server = await spawnPinned({
       command: program,
       args: redisArguments(port, dir, options),
-      cores: coresForBench()?.servers,
+      cores: options.isPinned === false ? undefined : coresForBench()?.servers,
     });
     await server.line(/Ready to accept connections/, readyWithinMs);
     if (options.replicaOf !== undefined) await untilInStep(port);

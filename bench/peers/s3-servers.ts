@@ -13,6 +13,7 @@ import { runLoad } from "../harness/load.ts";
 import { coresForBench, freePort, type PinnedProcess, spawnPinned } from "../harness/processes.ts";
 import type { Absent } from "../harness/report.ts";
 import type { KvServer, StoreTarget } from "./kv-store.ts";
+import type { S3Place } from "./shuffle-store.ts";
 
 interface ServerPlace {
   readonly port: number;
@@ -30,6 +31,8 @@ interface S3Program {
 
 export interface S3Server extends KvServer {
   readonly name: string;
+  /** The target by its fields. */
+  readonly place: Omit<S3Place, "objects">;
 }
 
 /**
@@ -65,8 +68,14 @@ export function peersFolder(): string {
   return join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "mayfly-peers");
 }
 
-/** @param log told which ones were tried, and how they did */
-export async function startFastestS3Server(log: (line: string) => void): Promise<S3Server | Absent> {
+/**
+ * @param log told which ones were tried, and how they did
+ * @param isPinned on the cores of servers
+ */
+export async function startFastestS3Server(
+  log: (line: string) => void,
+  isPinned = true,
+): Promise<S3Server | Absent> {
   const found: { readonly server: S3Server; readonly mbPerSecond: number }[] = [];
   const failures: string[] = [];
   for (const program of programs) {
@@ -76,7 +85,7 @@ export async function startFastestS3Server(log: (line: string) => void): Promise
       continue;
     }
     try {
-      found.push(await tryServer(program, path));
+      found.push(await tryServer(program, path, isPinned));
     } catch (thrown) {
       failures.push(`${program.name}: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
     }
@@ -95,8 +104,9 @@ export async function startFastestS3Server(log: (line: string) => void): Promise
 async function tryServer(
   program: S3Program,
   path: string,
+  isPinned: boolean,
 ): Promise<{ server: S3Server; mbPerSecond: number }> {
-  const server = await startServer(program, path);
+  const server = await startServer(program, path, isPinned);
   try {
     const { createBucket } = await import("./s3.ts");
     await createBucket(server.target);
@@ -108,7 +118,7 @@ async function tryServer(
   }
 }
 
-async function startServer(program: S3Program, path: string): Promise<S3Server> {
+async function startServer(program: S3Program, path: string, isPinned: boolean): Promise<S3Server> {
   const memory = "/dev/shm";
   const dir = await mkdtemp(join(existsSync(memory) ? memory : tmpdir(), "mayfly-s3-"));
   const secret = (): string => randomBytes(16).toString("hex");
@@ -123,7 +133,7 @@ async function startServer(program: S3Program, path: string): Promise<S3Server> 
       command: path,
       args: program.args(place),
       env: { ...process.env, ...program.env?.(place) },
-      cores: coresForBench()?.servers,
+      cores: isPinned ? coresForBench()?.servers : undefined,
     });
     await untilAccepts(place.port, server);
   } catch (thrown) {
@@ -132,7 +142,7 @@ async function startServer(program: S3Program, path: string): Promise<S3Server> 
   }
   const { access, port } = place;
   const target = { url: `http://127.0.0.1:${port}`, access, secret: place.secret, bucket };
-  return { name: program.name, pids: [server.pid], target, stop };
+  return { name: program.name, pids: [server.pid], target, place: target, stop };
 }
 
 async function untilAccepts(port: number, server: PinnedProcess): Promise<void> {

@@ -38,7 +38,8 @@ export function s3StatusOf(thrown: unknown): number | undefined {
   return metadata?.httpStatusCode;
 }
 
-function s3Client(target: StoreTarget): S3Client {
+/** The client that all peers use. */
+export function s3Client(target: StoreTarget): S3Client {
   return new S3Client({
     endpoint: targetText(target, "url"),
     region: "us-east-1",

@@ -138,13 +138,17 @@ export interface MessagesRead {
   readonly newest: number;
 }
 
-/** Messages behind a number; with `waits` held back on the server until there is one, or shortly before the deadline. */
+/**
+ * Messages behind a number; with `waits` held back on the server until there is one, or shortly before the deadline.
+ * @param messagesMax at a time, up to 1,000; the node answers with about 1 MiB at most
+ */
 export async function readMessages(
   { context, key, what }: Queue,
   after: number,
   prefix: Uint8Array,
   waits: boolean,
   deadline: Deadline,
+  messagesMax: number = messagesPerRead,
 ): Promise<MessagesRead> {
   // What was passed over once is not looked at again.
   let last = after;
@@ -154,7 +158,7 @@ export async function readMessages(
     return read.messages.length > 0 || read.isClosed;
   };
   const wait = waits ? { count: 1, isEnough } : undefined;
-  const question = ["qread", after, messagesPerRead, prefix];
+  const question = ["qread", after, messagesMax, prefix];
   const value = await readCollection(context, key, question, deadline, wait);
   if (value !== undefined) return parseMessages(value, last, what);
   return { messages: [], last, isClosed: false, oldest: 0, newest: 0 };

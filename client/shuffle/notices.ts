@@ -17,6 +17,8 @@ import {
 import type { ShuffleKeys } from "./shuffle-keys.ts";
 
 const nothing = new Uint8Array(0);
+/** They are small, and a reader fetches the blocks of as many maps at once as it has notices of. */
+const noticesPerRead = 1000;
 
 /** Tells all readers, once, of an output that is committed. */
 export async function tellOf(keys: ShuffleKeys, notice: Notice, deadline: Deadline): Promise<void> {
@@ -68,15 +70,16 @@ export async function readNotices(
   waits: boolean,
   deadline: Deadline,
 ): Promise<{ readonly notices: readonly Notice[]; readonly last: number }> {
-  const { messages, last } = await readMessages(keys.notices, after, nothing, waits, deadline);
+  const { notices: queue } = keys;
+  const { messages, last } = await readMessages(queue, after, nothing, waits, deadline, noticesPerRead);
   const notices = await Promise.all(
     messages.map(async (message) => {
       const name = Buffer.from(message.name).toString();
-      const notice = decodeNotice(name, await dataOf(keys.notices, message, deadline));
+      const notice = decodeNotice(name, await dataOf(queue, message, deadline));
       if (notice.map < keys.maps) return notice;
       throw new MayflyError(
         "INVALID_ARGUMENT",
-        `${keys.notices.what} has an output of map ${notice.map}; whoever wrote it has more than ${keys.maps} maps.`,
+        `${queue.what} has an output of map ${notice.map}; whoever wrote it has more than ${keys.maps} maps.`,
       );
     }),
   );

@@ -1,4 +1,6 @@
 /** `mayfly bench`: runs scenarios of bench/, prints what they measured, and keeps it as JSON and as a picture. */
+
+import type { ChartedReport } from "../../bench/harness/charts.ts";
 import type { BenchOptions, BenchReport } from "../../bench/harness/report.ts";
 import type { TimedReport } from "../../bench/harness/timeline.ts";
 import { MayflyError } from "../errors.ts";
@@ -24,7 +26,7 @@ interface Particulars {
   readonly scale: number | undefined;
 }
 
-const scaledScenarios = ["failover", "elastic", "sort"];
+const scaledScenarios = ["failover", "elastic", "shuffle", "sort"];
 const scaledList = new Intl.ListFormat("en").format(scaledScenarios);
 
 const scenarios: Readonly<Record<string, Scenario>> = {
@@ -42,6 +44,21 @@ const scenarios: Readonly<Record<string, Scenario>> = {
     summary: "put and get of 1 KiB to 16 MiB over 6 nodes, beside Redis, an S3 server, raw TCP and memcpy",
     rounds: 7,
     run: async (options) => (await import("../../bench/kv.ts")).benchKv(options),
+  },
+  shuffle: {
+    summary: "1 GB from M maps to R partitions by 1 to 4 workers, beside Redis and an S3 server",
+    rounds: 3,
+    async run(options, { scale = 1 }) {
+      const { benchShuffle } = await import("../../bench/shuffle.ts");
+      const { shuffleScaleDefault } = await import("../../bench/shuffle-cases.ts");
+      return benchShuffle(options, { ...shuffleScaleDefault, bytes: shuffleScaleDefault.bytes * scale });
+    },
+  },
+  exchange: {
+    summary:
+      "a message between two waiting functions, beside Redis with replicas; 1,000 clients at a barrier",
+    rounds: 7,
+    run: async (options) => (await import("../../bench/exchange.ts")).benchExchange(options),
   },
   node: {
     summary: "redis-benchmark against one node and against redis-server",
@@ -177,6 +194,10 @@ function isTimed(report: BenchReport): report is TimedReport {
   return "timelines" in report && Array.isArray(report.timelines) && report.timelines.length > 0;
 }
 
+function isCharted(report: BenchReport): report is ChartedReport {
+  return "charts" in report && Array.isArray(report.charts) && report.charts.length > 0;
+}
+
 function listScenarios(json: boolean, print: (line: string) => void): void {
   const all = Object.entries(scenarios).map(([scenario, { summary, rounds }]) => ({
     scenario,
@@ -215,6 +236,7 @@ async function runScenarios(
 ): Promise<void> {
   const { prepareResults, writeResults } = await import("../../bench/harness/results.ts");
   const { writeTimelines } = await import("../../bench/harness/timeline.ts");
+  const { writeCharts } = await import("../../bench/harness/charts.ts");
   const { describeReport } = await import("./bench-table.ts");
   if (dir !== undefined) await prepareResults(dir);
   const stop = new AbortController();
@@ -240,6 +262,7 @@ async function runScenarios(
       const files = await writeResults(report, dir);
       note(`${name}: written to ${files.json} and ${files.svg}`);
       if (isTimed(report)) note(`${name}: written to ${await writeTimelines(report, dir)}`);
+      if (isCharted(report)) note(`${name}: written to ${await writeCharts(report, dir)}`);
     }
     if (json) print(JSON.stringify(report));
     else for (const line of describeReport(report, given.figures)) print(line);

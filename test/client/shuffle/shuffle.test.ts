@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { PartitionReader, ShuffleBlock } from "../../../client/index.ts";
+import { watchRequests } from "../../support/watch-requests.ts";
 import { anyBytes } from "../../support/written-keys.ts";
 import { fleetForFile } from "../exchange/fleet-for-file.ts";
 
@@ -27,6 +28,24 @@ test("each partition is read with what every map wrote to it", async () => {
   expect(texts(await blocksOf(shuffle.reader(1)))).toEqual(["0: 2 01 05 ", "1: 2 11 15 ", "2: 2 21 25 "]);
   expect(texts(await blocksOf(shuffle.reader(3)))).toEqual(["0: 2 03 07 ", "1: 2 13 17 ", "2: 2 23 27 "]);
   expect(await shuffle.progress()).toEqual({ maps: 3, committed: 3, records: 24, bytes: 72 });
+});
+
+test("a reader asks once for what hundreds of maps have committed", async () => {
+  const [job] = await shared.clients(1);
+  const shuffle = job!.shuffle("many", { maps: 150, partitions: 2 });
+  await Promise.all(
+    Array.from({ length: 150 }, async (_, map) => {
+      const writer = shuffle.writer(map);
+      await writer.write(1, `of ${map}`);
+      await writer.commit();
+    }),
+  );
+  const reads = watchRequests("MF.CELL.READ");
+  expect((await blocksOf(shuffle.reader(1))).map(({ data }) => String(data))).toEqual(
+    Array.from({ length: 150 }, (_, map) => `of ${map}`),
+  );
+  // The notices, and a row of each table.
+  expect(reads).toHaveLength(2);
 });
 
 test("readers begin before the maps, and get what was committed meanwhile", async () => {
