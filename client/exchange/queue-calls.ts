@@ -10,6 +10,7 @@ import {
 } from "../../src/wire/queue.ts";
 import { decodeRef, encodeRef, Ref } from "../../src/wire/ref.ts";
 import type { RespValue } from "../../src/wire/resp-value.ts";
+import { inlineBytesMax } from "../../src/wire/stripe-layout.ts";
 import type { CallOptions } from "../call-options.ts";
 import { deleteCell, keyBytes } from "../cells.ts";
 import { readCollection, updateNumber } from "../collections.ts";
@@ -86,7 +87,7 @@ export interface Addition {
 export async function addMessage(queue: Queue, addition: Addition, deadline: Deadline): Promise<number> {
   const { context, key } = queue;
   const { id, name, data, limit } = addition;
-  const isInline = name.length + data.length < messageBytesMax;
+  const isInline = data.length <= inlineBytesMax;
   const object = isInline ? undefined : await writeBody(queue, data, deadline);
   const body =
     object === undefined

@@ -40,8 +40,8 @@ export type CellResult = number | Uint8Array;
 
 /** Elements of a list, fields of a hash, members of a set. */
 export const elementsMax: number = 1024 * 1024;
-/** An element of a list, or the value of a field. */
-export const elementBytesMax: number = inlineBytesMax;
+/** An element of a list, or the value of a field: 16 KiB, and as much as a queue puts before a message of that size. */
+export const elementBytesMax: number = inlineBytesMax + 1024;
 /** A field of a hash or a member of a set: they are kept on the heap. */
 export const nameBytesMax = 1024;
 /** All of an update: what fits an effect. */

@@ -125,8 +125,8 @@ describe("MF.CELL.UPDATE", () => {
 
   test("refuses what is too large", async () => {
     const cell = await open("key");
-    expect(plain(await cell.update("rpush", [Buffer.alloc(16_385)]))).toBe("TOOLARGE");
-    expect(plain(await cell.update("hset", ["f", Buffer.alloc(16_385)]))).toBe("TOOLARGE");
+    expect(plain(await cell.update("rpush", [Buffer.alloc(17_409)]))).toBe("TOOLARGE");
+    expect(plain(await cell.update("hset", ["f", Buffer.alloc(17_409)]))).toBe("TOOLARGE");
     const many = Array.from({ length: 17 }, () => Buffer.alloc(16_384));
     expect(plain(await cell.update("rpush", many))).toBe("TOOLARGE");
     expect(plain(await cell.update("rpush", many.slice(2)))).toBe(15);
