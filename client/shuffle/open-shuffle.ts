@@ -6,7 +6,7 @@ import { deadlineOf } from "../exchange/queue-calls.ts";
 import type { ReaderOptions, ShuffleOptions, ShuffleProgress, WriterOptions } from "./interfaces.ts";
 import { partitionsPerTable } from "./layout.ts";
 import { MapWriter } from "./map-writer.ts";
-import { readNotices } from "./notices.ts";
+import { NoticeFeed } from "./notice-feed.ts";
 import { BlockReader } from "./partition-reader.ts";
 import { ShuffleKeys } from "./shuffle-keys.ts";
 
@@ -15,12 +15,11 @@ const deletesInFlight = 64;
 /** A shuffle whose code is loaded. */
 export class OpenShuffle {
   readonly #keys: ShuffleKeys;
-  /** By map: what it wrote. */
-  readonly #committed = new Map<number, { readonly records: number; readonly bytes: number }>();
-  #noticesRead = 0;
+  readonly #feed: NoticeFeed;
 
   constructor(keys: ShuffleKeys) {
     this.#keys = keys;
+    this.#feed = new NoticeFeed(keys);
   }
 
   writer(map: number, options: WriterOptions = {}): MapWriter {
@@ -30,24 +29,20 @@ export class OpenShuffle {
   }
 
   reader(partition: number, options: ReaderOptions = {}): BlockReader {
-    return new BlockReader(this.#keys, partition, options);
+    return new BlockReader(this.#keys, this.#feed, partition, options);
   }
 
   async progress(options: CallOptions = {}): Promise<ShuffleProgress> {
     const deadline = deadlineOf(this.#keys.notices, "progress", options);
-    for (;;) {
-      const { notices, last } = await readNotices(this.#keys, this.#noticesRead, false, deadline);
-      for (const { map, records, ref } of notices)
-        this.#committed.set(map, { records, bytes: ref?.sizeBytes ?? 0 });
-      this.#noticesRead = last;
-      if (notices.length === 0) break;
-    }
+    const notices = await this.#feed.all(deadline);
+    // Of a map whose output was lost the one that came last counts.
+    const committed = new Map(notices.map((notice) => [notice.map, notice]));
     const sum = { records: 0, bytes: 0 };
-    for (const { records, bytes } of this.#committed.values()) {
+    for (const { records, ref } of committed.values()) {
       sum.records += records;
-      sum.bytes += bytes;
+      sum.bytes += ref?.sizeBytes ?? 0;
     }
-    return { maps: this.#keys.maps, committed: this.#committed.size, ...sum };
+    return { maps: this.#keys.maps, committed: committed.size, ...sum };
   }
 
   async delete(options: CallOptions = {}): Promise<void> {

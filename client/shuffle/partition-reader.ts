@@ -6,12 +6,14 @@ import { type BlockFailures, type BlockRead, fetchBlocks } from "./fetch-blocks.
 import type { PartitionReader, ReaderOptions, ShuffleBlock } from "./interfaces.ts";
 import { attemptName, type BlockRow, type Notice, partitionsPerTable, readRow } from "./layout.ts";
 import { MapsLostError } from "./maps-lost.ts";
-import { readNotices } from "./notices.ts";
+import type { NoticeFeed } from "./notice-feed.ts";
 import type { ShuffleKeys } from "./shuffle-keys.ts";
 
 const prefetchBytesDefault = 16 * 1024 * 1024;
 const timeoutMsDefault = 5 * 60_000;
 const mapsShownMax = 10;
+/** Memory for small blocks is taken in such pieces: making a buffer costs more than filling it. */
+const slabBytes = 256 * 1024;
 
 /** The blocks of one map's output for this partition, fetched and handed out together: all of them count, or none. */
 interface Unit {
@@ -26,6 +28,7 @@ interface Unit {
  */
 export class BlockReader implements PartitionReader {
   readonly #keys: ShuffleKeys;
+  readonly #feed: NoticeFeed;
   readonly #partition: number;
   readonly #options: ReaderOptions;
   readonly #batchBytes: number;
@@ -41,10 +44,11 @@ export class BlockReader implements PartitionReader {
   #rowsRead = 0;
   #blocks: ShuffleBlock[] = [];
   #next: Promise<readonly ShuffleBlock[] | undefined> | undefined;
+  #slab = Buffer.alloc(0);
   #isOver = false;
 
   /** @throws MayflyError INVALID_ARGUMENT */
-  constructor(keys: ShuffleKeys, partition: number, options: ReaderOptions) {
+  constructor(keys: ShuffleKeys, feed: NoticeFeed, partition: number, options: ReaderOptions) {
     const { prefetchBytes = prefetchBytesDefault } = options;
     if (!(Number.isInteger(partition) && partition >= 0 && partition < keys.partitions)) {
       const message = `There is no partition ${partition}: there are ${keys.partitions}, from 0 on.`;
@@ -56,6 +60,7 @@ export class BlockReader implements PartitionReader {
         `prefetchBytes is ${prefetchBytes}; it is a number of bytes.`,
       );
     this.#keys = keys;
+    this.#feed = feed;
     this.#partition = partition;
     this.#options = { timeoutMs: timeoutMsDefault, ...options };
     this.#batchBytes = Math.ceil(prefetchBytes / 2);
@@ -171,11 +176,20 @@ export class BlockReader implements PartitionReader {
 
   #allocate(bytes: number): Uint8Array {
     const { allocate } = this.#options;
-    if (allocate === undefined || bytes === 0) return Buffer.allocUnsafeSlow(bytes);
+    if (allocate === undefined || bytes === 0) return this.#newMemory(bytes);
     const memory = allocate(bytes);
     if (memory.length === bytes) return memory;
     const message = `allocate gave ${memory.length} bytes of memory for a block of ${bytes}.`;
     throw new MayflyError("INVALID_ARGUMENT", message);
+  }
+
+  #newMemory(bytes: number): Uint8Array {
+    if (bytes > slabBytes / 4) return Buffer.allocUnsafeSlow(bytes);
+    if (this.#slab.length < bytes) this.#slab = Buffer.allocUnsafeSlow(slabBytes);
+    const memory = this.#slab.subarray(0, bytes);
+    // The next one begins where views of 8-byte numbers may.
+    this.#slab = this.#slab.subarray(Math.ceil(bytes / 8) * 8);
+    return memory;
   }
 
   #giveBack(notice: Notice): void {
@@ -192,10 +206,10 @@ export class BlockReader implements PartitionReader {
 
   /** Reads new notices, and the tables that go with them. @returns whether there were outputs to read among them */
   async #look(waits: boolean, deadline: Deadline): Promise<boolean> {
-    const { notices, last } = await readNotices(this.#keys, this.#noticesRead, waits, deadline);
+    const notices = await this.#feed.behind(this.#noticesRead, waits, deadline);
     const fresh = notices.filter(({ map }) => !this.#taken.has(map));
     if (fresh.length > 0) await this.#readTables(deadline);
-    this.#noticesRead = last;
+    this.#noticesRead += notices.length;
     for (const notice of fresh) {
       this.#outputs.set(notice.map, notice);
       this.#lost.delete(notice.map);

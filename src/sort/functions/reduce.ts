@@ -3,6 +3,7 @@
  * it, and writes it to its place in the output, if there is one.
  */
 import { type FileHandle, open } from "node:fs/promises";
+import type { Job } from "../../../client/job.ts";
 import { systemClock } from "../../clock.ts";
 import { MayflyError } from "../../errors.ts";
 import type { FunctionContext } from "../../executor/executor.ts";
@@ -15,6 +16,7 @@ type ReduceKernel = RecordKernel<keyof ReturnType<typeof reduceRegions>>;
 
 /** Kept for the next call of this process. */
 let kept: { readonly kernel: ReduceKernel; readonly records: number } | undefined;
+let keptShuffle: { readonly job: Job; readonly name: string; readonly shuffle: SortShuffle } | undefined;
 
 const timeoutMs = 10 * 60_000;
 const blockRecords = Math.floor(reduceOutputBytes / 2 / recordBytes);
@@ -23,8 +25,14 @@ export function reducePartition(
   event: ReduceEvent,
   context: FunctionContext,
 ): Promise<ReduceResult | LostMaps> {
-  const { name, maps, wave } = event.shuffle;
-  return reduceFrom(context.job.shuffle(name, { maps, partitions: wave.count }), event, context);
+  return reduceFrom(shuffleOf(event, context.job), event, context);
+}
+
+/** One for all partitions that a process reads of it: then it hears of each map once. */
+function shuffleOf({ shuffle: { name, maps, wave } }: ReduceEvent, job: Job): SortShuffle {
+  if (keptShuffle?.job !== job || keptShuffle.name !== name)
+    keptShuffle = { job, name, shuffle: job.shuffle(name, { maps, partitions: wave.count }) };
+  return keptShuffle.shuffle;
 }
 
 /** The same on any shuffle. */

@@ -302,3 +302,20 @@ test("blocks are received in memory of the caller's, of the right size", async (
   const tooSmall = shuffle.reader(0, { allocate: () => Buffer.alloc(10) });
   await expect(tooSmall.next()).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
 });
+
+test("readers of one shuffle hear of maps together, those that wait and those that come later", async () => {
+  const [mapper, reducer] = await shared.clients(2);
+  const options = { maps: 3, partitions: 4 };
+  const shuffle = reducer!.shuffle("together", options);
+  const readers = [0, 1, 2].map((partition) => shuffle.reader(partition, { timeoutMs: 20_000 }));
+  const reading = Promise.all(readers.map((reader) => blocksOf(reader)));
+  for (let map = 0; map < 3; map++) {
+    const writer = mapper!.shuffle("together", options).writer(map);
+    for (let partition = 0; partition < 4; partition++) await writer.write(partition, `${map}/${partition}`);
+    await writer.commit();
+  }
+  for (const [partition, blocks] of (await reading).entries())
+    expect(texts(blocks)).toEqual([0, 1, 2].map((map) => `${map}: 1 ${map}/${partition}`));
+  expect(await blocksOf(shuffle.reader(3))).toHaveLength(3);
+  expect(await shuffle.progress()).toMatchObject({ committed: 3, records: 12 });
+});
