@@ -24,6 +24,7 @@ import { type FileSorter, outputFiles } from "./peers/file-sorter.ts";
 import { findGnuSort } from "./peers/gnu-sort.ts";
 import { mayflyFileSorter, mayflySort } from "./peers/mayfly-sort.ts";
 import { findPysparkSort } from "./peers/pyspark-sort.ts";
+import { findStoreSort } from "./peers/store-sort.ts";
 import { type RecordsFile, warmFile, writeAsciiRecords } from "./sort/ascii-input.ts";
 import { runSorter } from "./sort/run-sorter.ts";
 import { checkSorted } from "./sort/sorted-output.ts";
@@ -54,8 +55,8 @@ const findSorters: Readonly<Record<string, () => FileSorter | Absent>> = {
   "gnu-sort-64mb": () => findGnuSort(64e6),
   duckdb: findDuckdbSort,
   pyspark: findPysparkSort,
-  "sort-on-redis": () => ({ absent: "mayfly sort cannot exchange its records through Redis yet" }),
-  "sort-on-s3": () => ({ absent: "mayfly sort cannot exchange its records through S3 yet" }),
+  "sort-on-redis": () => findStoreSort("redis"),
+  "sort-on-s3": () => findStoreSort("s3"),
 };
 
 /**

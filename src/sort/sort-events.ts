@@ -1,5 +1,5 @@
 /** What passes between the coordinator of a sort and its functions: events and results. */
-import type { PartitionReader, ReaderOptions, ShuffleWriter, WriterOptions } from "../../client/index.ts";
+import type { ReaderOptions, ShuffleBlock, ShuffleWriter, WriterOptions } from "../../client/index.ts";
 import type { RecordFormat } from "./record-kernel.ts";
 import type { MapTask } from "./sort-plan.ts";
 
@@ -8,7 +8,7 @@ export type SortInput = { readonly generate: RecordFormat } | { readonly file: s
 /** What a sort needs of a shuffle; `job.shuffle` is one. */
 export interface SortShuffle {
   writer(map: number, options: WriterOptions): Pick<ShuffleWriter, "writeRun" | "commit" | "abort">;
-  reader(partition: number, options: ReaderOptions): Pick<PartitionReader, typeof Symbol.asyncIterator>;
+  reader(partition: number, options: ReaderOptions): AsyncIterable<ShuffleBlock>;
 }
 
 /** Partitions that are shuffled at a time, all there are or some: `count` of them from `first` on. */
