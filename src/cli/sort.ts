@@ -2,111 +2,35 @@
 import { availableParallelism } from "node:os";
 import type { ControllerClient } from "../../client/controller-client.ts";
 import type { Job } from "../../client/job.ts";
-import { type Clock, sleep, systemRng } from "../clock.ts";
+import { type Clock, type Rng, seededRng, sleep, systemRng } from "../clock.ts";
 import type { EmbeddedFleet } from "../embedded-fleet.ts";
 import { MayflyError } from "../errors.ts";
 import type { Executor } from "../executor/executor.ts";
-import { defaultCode, formatCode, parseCode } from "../placement/code.ts";
+import { defaultCode, formatCode } from "../placement/code.ts";
 import type { Code } from "../placement/types.ts";
 import type { SortPhase, SortResult } from "../sort/run-sort.ts";
 import type { SortInput } from "../sort/sort-events.ts";
 import type { SortOutput } from "../sort/sort-output.ts";
 import type { SortPlan } from "../sort/sort-plan.ts";
 import { freeMemoryBytes } from "./machine-memory.ts";
-import { flag, option, parseCount, parseShare, parseText } from "./option.ts";
 import { createProgress } from "./progress.ts";
 import { peakResidentBytes } from "./resident-memory.ts";
-import { formatBytes, parseBytes } from "./sizes.ts";
+import { formatBytes } from "./sizes.ts";
+import {
+  checkOptions,
+  inputOf,
+  nodesDefault,
+  options,
+  recordBytes,
+  type SortOptions,
+} from "./sort-options.ts";
 import { reportOf, type SortReport, sortTable } from "./sort-report.ts";
 import { type EndSignal, untilSignal } from "./until-signal.ts";
-import { UsageError } from "./usage-error.ts";
-import { defineVerb, type OptionValues, type VerbContext } from "./verb.ts";
+import { defineVerb, type VerbContext } from "./verb.ts";
 
-const recordBytes = 100;
-const nodesDefault = 6;
 /** Runs that are ended on purpose should not use up those that a function has. */
 const attemptsMaxOfTests = 10;
 const codeDefault: Code = { d: 4, p: 2 };
-
-const options = {
-  input: option({ value: "FILE", help: "sort the records of this file", parse: parseText, short: "i" }),
-  generate: option({
-    value: "SIZE",
-    help: "sort so many bytes of the sort benchmark's records, made inside the mappers",
-    parse: parseBytes,
-    short: "g",
-  }),
-  ascii: flag("generate printable records"),
-  skew: flag("generate skewed keys: half of the records crowd on few prefixes"),
-  output: option({
-    value: "FILE",
-    help: "write the sorted records there; without it they are validated and discarded",
-    parse: parseText,
-    short: "o",
-  }),
-  workers: option({
-    value: "COUNT",
-    help: "function processes at a time",
-    parse: parseCount(1, 256),
-    short: "w",
-    defaultNote: "one a core",
-  }),
-  nodes: option({
-    value: "COUNT",
-    help: "nodes of the fleet that is started for the sort",
-    parse: parseCount(1, 64),
-    short: "n",
-    defaultNote: String(nodesDefault),
-  }),
-  code: option({
-    value: "D+P",
-    help: "data and parity shards of a stripe",
-    parse: (text) => parseCode(text),
-    defaultNote: "4+2, less with fewer than 6 nodes",
-  }),
-  maps: option({
-    value: "COUNT",
-    help: "map functions",
-    parse: parseCount(1, 65_536),
-    defaultNote: "by size",
-  }),
-  partitions: option({
-    value: "COUNT",
-    help: "partitions, one reduce function each",
-    parse: parseCount(1, 4096),
-    defaultNote: "by size",
-  }),
-  "fleet-memory": option({
-    value: "SIZE",
-    help: "memory of all nodes together",
-    parse: parseBytes,
-    defaultNote: "what the data need",
-  }),
-  "function-memory": option({
-    value: "SIZE",
-    help: "the most memory a function's kernels may take",
-    parse: parseBytes,
-    defaultNote: "4GiB",
-  }),
-  "fail-rate": option({
-    value: "SHARE",
-    help: "end that share of function runs at a random point, for tests",
-    parse: parseShare,
-    defaultNote: "0",
-  }),
-  speculate: flag("run a second attempt of functions that take much longer than others"),
-  "kill-node": flag("kill -9 one node between map and reduce: parity replaces what it held"),
-  controller: option({
-    value: "URL",
-    help: "sort on this fleet instead of starting one",
-    parse: parseText,
-    short: "c",
-  }),
-  explain: flag("say how it would be done, why, and what it is expected to take; sort nothing"),
-  verbose: flag("tell of the controller's decisions", "v"),
-};
-
-type Options = OptionValues<typeof options>;
 
 export const sortVerb = defineVerb({
   name: "sort",
@@ -161,38 +85,6 @@ export const sortVerb = defineVerb({
   },
 });
 
-function checkOptions(given: Options): void {
-  if ((given.input === undefined) === (given.generate === undefined)) {
-    throw new UsageError(
-      "say what to sort: either --input FILE or --generate SIZE, for example --generate 1GB",
-    );
-  }
-  if (given.input !== undefined && (given.ascii || given.skew)) {
-    throw new UsageError("--ascii and --skew are about generated records; they do not go with --input");
-  }
-  if (given.controller !== undefined && (given["kill-node"] || given.nodes !== undefined)) {
-    throw new UsageError(
-      "--nodes and --kill-node are about a fleet started here; they do not go with --controller",
-    );
-  }
-  if (given.generate !== undefined && given.generate % recordBytes !== 0) {
-    throw new UsageError(
-      `--generate ${given.generate} bytes: it must be a multiple of ${recordBytes}, whole records`,
-    );
-  }
-}
-
-async function inputOf(given: Options): Promise<{ input: SortInput; records: number }> {
-  const { recordsOfFile } = await import("../sort/sort-input.ts");
-  if (given.input !== undefined) {
-    const { resolve } = await import("node:path");
-    const file = resolve(given.input);
-    return { input: { file }, records: await recordsOfFile(file) };
-  }
-  const { ascii, skew } = given;
-  return { input: { generate: { ascii, skew } }, records: (given.generate ?? 0) / recordBytes };
-}
-
 interface RemoteFleet {
   readonly nodes: number;
   /** Free on all of them together. */
@@ -241,7 +133,7 @@ async function remoteFleet(url: string): Promise<RemoteFleet> {
 
 interface Setup {
   readonly context: VerbContext;
-  readonly given: Options;
+  readonly given: SortOptions;
   readonly input: SortInput;
   readonly workers: number;
   readonly nodes: number;
@@ -347,7 +239,7 @@ async function startExecutor(
   // Functions that mostly run kernels start with optimised ones; see record-kernel.ts.
   const executor = createLocalExecutor({
     ...{ workers, ticket, execArgv: ["--no-liftoff"] },
-    ...{ clock, rng: systemRng, speculate: given.speculate },
+    ...{ clock, rng: rngOf(given), speculate: given.speculate },
     ...(given["fail-rate"] !== undefined && {
       failRate: given["fail-rate"],
       attemptsMax: attemptsMaxOfTests,
@@ -380,12 +272,16 @@ async function run(
   };
   try {
     return await runSort({
-      ...{ clock, rng: systemRng, job, executor, plan, code, input, output, workers },
+      ...{ clock, rng: rngOf(setup.given), job, executor, plan, code, input, output, workers },
       ...{ betweenPhases, onProgress },
     });
   } finally {
     progress.close();
   }
+}
+
+function rngOf({ seed }: SortOptions): Rng {
+  return seed === undefined ? systemRng : seededRng(seed);
 }
 
 /** kill -9, as a machine that is gone. */
