@@ -78,8 +78,10 @@ export class RecordWriter<T> {
   }
 
   async #sendHeld(): Promise<void> {
-    for (const record of this.#held.values()) await this.#send(record);
+    // All before anything is awaited: a write, or the commit, may come meanwhile.
+    const sends = [...this.#held.values()].map((record) => this.#send(record));
     this.#held.clear();
+    await Promise.all(sends);
   }
 
   #send(record: T): Promise<void> {

@@ -141,3 +141,24 @@ test("a block that is read with another codec is not taken for what was written"
     message: expect.stringContaining("2 were written"),
   });
 });
+
+test("records that are written without waiting are combined and counted as others are", async () => {
+  const [job] = await shared.clients(1);
+  const shuffle = job!.shuffle("unawaited", { maps: 1, partitions: 2 });
+  const writer = new RecordWriter<Word>(shuffle.writer(0, { bufferBytes: 65_536 }), {
+    codec: jsonLines(),
+    partitionOf: ({ word }) => partitionOf(word, 2),
+    combine: { keyOf, merge, keysMax: 50 },
+  });
+  const writes = Array.from({ length: 20_000 }, (_, i) =>
+    writer.write({ word: `a rather long word ${i % 97}`, count: 1 }),
+  );
+  const committed = writer.commit();
+  await Promise.all(writes);
+  await committed;
+  let total = 0;
+  for (const partition of [0, 1]) {
+    for await (const { count } of readRecords<Word>(shuffle.reader(partition), jsonLines())) total += count;
+  }
+  expect(total).toBe(20_000);
+});
