@@ -10,6 +10,13 @@ const processes = [
   "test/chaos/chaos.test.ts",
   "test/cache-node/store/resident*.test.ts",
 ];
+/** Whole programs, which end when they are done: two files at a time. */
+const programs = [
+  "test/cli/sort.test.ts",
+  "test/integration/{sort,executor,lambda-executor}.test.ts",
+  "test/integration/bench*.test.ts",
+  "test/integration/{word-count,join-aggregate,excamera-chain,matrix-multiply}.test.ts",
+];
 /** The package by its own name, as examples import it: from its sources, like everything else in tests. */
 const { name, exports } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8")) as {
   name: string;
@@ -44,8 +51,19 @@ export default defineConfig({
           ...timeouts,
           name: "processes",
           include: processes,
+          exclude: programs,
           maxWorkers: 1,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        resolve,
+        test: {
+          ...timeouts,
+          name: "programs",
+          include: programs,
+          maxWorkers: 2,
+          sequence: { groupOrder: 2 },
         },
       },
     ],
