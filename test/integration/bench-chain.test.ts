@@ -5,6 +5,9 @@ import { expect, test } from "vitest";
 import type { ChainScale } from "../../bench/chain.ts";
 import type { BenchOptions, BenchReport } from "../../bench/harness/report.ts";
 import { builtModuleUrl } from "../support/built-module.ts";
+import { ownTmpdir } from "../support/own-tmpdir.ts";
+
+ownTmpdir();
 
 const scale: ChainScale = {
   nodeMemoryBytes: 64 * 2 ** 20,

@@ -10,6 +10,9 @@ import { startFastestS3Server } from "../../bench/peers/s3-servers.ts";
 import { openShuffleStore, type ShuffleTarget } from "../../bench/peers/shuffle-store.ts";
 import type { ShuffleScale } from "../../bench/shuffle-cases.ts";
 import { builtModuleUrl } from "../support/built-module.ts";
+import { ownTmpdir } from "../support/own-tmpdir.ts";
+
+ownTmpdir();
 
 const options = (lines: string[], only?: string): BenchOptions => ({
   ...{ rounds: 1, only, signal: new AbortController().signal },

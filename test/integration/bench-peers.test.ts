@@ -12,6 +12,9 @@ import { type RedisServer, startRedisServer, startReplicatedRedis } from "../../
 import { openRedisWait2 } from "../../bench/peers/redis-wait2.ts";
 import { builtModuleUrl } from "../support/built-module.ts";
 import { isRunning } from "../support/child-output.ts";
+import { ownTmpdir } from "../support/own-tmpdir.ts";
+
+ownTmpdir();
 
 /** Ends with the test. */
 async function opened(opening: Promise<KvStore>): Promise<KvStore> {

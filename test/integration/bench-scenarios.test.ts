@@ -6,6 +6,9 @@ import type { ChurnRequest, ChurnResult } from "../../bench/drivers/churn-mix.ts
 import type { DriverRun } from "../../bench/drivers/run-driver.ts";
 import type { BenchOptions, BenchReport } from "../../bench/harness/report.ts";
 import { builtModuleUrl } from "../support/built-module.ts";
+import { ownTmpdir } from "../support/own-tmpdir.ts";
+
+ownTmpdir();
 
 type Scenario = (options: BenchOptions) => Promise<BenchReport>;
 

@@ -7,7 +7,10 @@ import type { BenchOptions, BenchReport } from "../../bench/harness/report.ts";
 import type { KvScale } from "../../bench/kv.ts";
 import { builtModuleUrl } from "../support/built-module.ts";
 import { isRunning } from "../support/child-output.ts";
+import { ownTmpdir } from "../support/own-tmpdir.ts";
 import { until } from "../support/until.ts";
+
+ownTmpdir();
 
 test.runIf(process.platform === "linux" && findProgram("setpriv"))(
   "a process of a benchmark ends with the benchmark, also when that is killed",
