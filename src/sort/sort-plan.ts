@@ -37,7 +37,10 @@ const runBytesMin = 16 * mib;
 const nodeProcessBytes = 64 * mib;
 const workerProcessBytes = 160 * mib;
 
-/** Of a sort on one machine of 2 cores, functions and nodes together: the scenario `sort` of `mayfly bench`. */
+/**
+ * Of functions and nodes that share one machine of 2 cores: with these 4 GB by two workers are expected to take as long as they do in
+ * the scenario `sort` of `mayfly bench`, 19 s.
+ */
 const sortRates: Partial<ShuffleRates> = {
   inputBytesPerSecond: 300e6,
   fleetBytesPerSecond: 450e6,
