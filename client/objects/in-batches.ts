@@ -3,7 +3,6 @@ import { together } from "../transport/together.ts";
 
 const batchBytesMax = 1024 * 1024;
 const batchPiecesMax = 64;
-const batchesInFlight = 2;
 
 /** Asks one node for pieces, many in a request, two requests at a time: the node sends one while the next one is on its way. */
 export async function inBatches<T extends { readonly into: Uint8Array }>(
@@ -29,6 +28,5 @@ export async function inBatches<T extends { readonly into: Uint8Array }>(
       await ask(batch, part);
     }
   };
-  if (batches.length === 1) await worker(deadline);
-  else await together(deadline, (part) => Array.from({ length: batchesInFlight }, () => worker(part)));
+  await together(deadline, (part) => [worker(part), worker(part)]);
 }
