@@ -64,6 +64,14 @@ describe("generated records", () => {
     expect(bytesStored).toBeGreaterThanOrEqual(150e6);
   });
 
+  test("functions that are ended at random points, twice at a time where they are slow, change nothing", async () => {
+    const ended = await mayfly(
+      ...["sort", "--generate", "100MB", "--maps", "24", "--partitions", "12", "--workers", "2", "--json"],
+      ...["--fail-rate", "0.2", "--speculate", "--kill-node", "--seed", "7"],
+    );
+    expect(report(ended)).toMatchObject({ checksum: "7a0e0d4868cd4", ordered: true, killedNodes: 1 });
+  });
+
   test("skewed and printable keys come out ordered and complete", async () => {
     const ended = await mayfly(
       ...["sort", "--generate", "10MB", "--ascii", "--skew", "--json"],
@@ -199,6 +207,9 @@ test("what is missing or contradicts itself is a usage error with an example", a
   expect(both.code).toBe(2);
   const odd = await mayfly("sort", "--generate", "150");
   expect(odd.stderr).toContain("multiple of 100");
+  const share = await mayfly("sort", "--generate", "1MB", "--fail-rate", "1.5");
+  expect(share.code).toBe(2);
+  expect(share.stderr).toContain('--fail-rate is "1.5"; it takes a number from 0 to 1');
   const few = await mayfly("sort", "--generate", "1MB", "--nodes", "3", "--code", "4+2");
   expect(few.stderr).toContain("needs 6");
 });
