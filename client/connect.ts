@@ -5,7 +5,7 @@ import { decodeTicket } from "../src/placement/ticket.ts";
 import type { Ticket } from "../src/placement/types.ts";
 import type { ClientContext } from "./context.ts";
 import { Job } from "./job.ts";
-import { JobController } from "./job-controller.ts";
+import type { JobController } from "./job-controller.ts";
 import { Session } from "./session.ts";
 import { StripeMemory, stripeMemoryBytesDefault } from "./stripe-memory.ts";
 import { leftMs } from "./transport/deadline.ts";
@@ -48,7 +48,7 @@ export async function connect(options: ConnectOptions | string = {}): Promise<Jo
 async function ticketOf(options: ConnectOptions): Promise<Ticket> {
   const { url, token, job } = options;
   if (url !== undefined && token !== undefined) {
-    const controller = new JobController(url);
+    const controller = await openController(url);
     try {
       const reply = await controller.ticket(token, connectTimeoutMs);
       if (job !== undefined && job !== reply.job.job) {
@@ -69,6 +69,12 @@ async function ticketOf(options: ConnectOptions): Promise<Ticket> {
   return decodeTicket(text.trim());
 }
 
+/** Most functions never call the controller: what does it is loaded when one does. */
+async function openController(url: string): Promise<JobController> {
+  const { JobController } = await import("./job-controller.ts");
+  return new JobController(url);
+}
+
 function defaultStripeMemoryBytes(): number {
   const functionBytes = Number(process.env["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] ?? Number.NaN) * 1024 * 1024;
   if (!(functionBytes > 0)) return stripeMemoryBytesDefault;
@@ -77,16 +83,16 @@ function defaultStripeMemoryBytes(): number {
 
 function openJob(ticket: Ticket, stripeMemoryBytes: number): Job {
   const job = jobNumber(ticket.job);
-  let controller: JobController | undefined;
-  const controllerOf = (): JobController => {
-    controller ??= new JobController(ticket.controllerUrl);
+  let controller: Promise<JobController> | undefined;
+  const controllerOf = (): Promise<JobController> => {
+    controller ??= openController(ticket.controllerUrl);
     return controller;
   };
   const view: FleetView = new FleetView({
     seeds: ticket.seeds,
     pool: () => pool,
-    askController: (after, deadline) =>
-      controllerOf().map(after, Math.max(1, Math.min(2000, leftMs(deadline)))),
+    askController: async (after, deadline) =>
+      (await controllerOf()).map(after, Math.max(1, Math.min(2000, leftMs(deadline)))),
   });
   const pool: NodePool = new NodePool({
     clock: systemClock,
@@ -111,6 +117,6 @@ function openJob(ticket: Ticket, stripeMemoryBytes: number): Job {
   };
   return new Job(context, controllerOf, ticket.token, () => {
     pool.close();
-    controller?.close();
+    void controller?.then((opened) => opened.close()).catch(() => undefined);
   });
 }

@@ -58,12 +58,17 @@ const ttlMsMax = 366 * 24 * 3600 * 1000;
  */
 export class Job extends Exchange {
   readonly #context: ClientContext;
-  readonly #controller: () => JobController;
+  readonly #controller: () => Promise<JobController>;
   readonly #token: string;
   readonly #close: () => void;
 
   /** @internal use connect() */
-  constructor(context: ClientContext, controller: () => JobController, token: string, close: () => void) {
+  constructor(
+    context: ClientContext,
+    controller: () => Promise<JobController>,
+    token: string,
+    close: () => void,
+  ) {
     super(context);
     this.#context = context;
     this.#controller = controller;
@@ -168,24 +173,14 @@ export class Job extends Exchange {
     const ref = whole instanceof Ref ? whole : whole.kind === "ref" ? refIn(whole) : undefined;
     const inline = ref === undefined ? (whole as CellValue).value : undefined;
     const { offset, length } = resolveRange(options.range, ref?.sizeBytes ?? inline!.length);
-    if (inline !== undefined) {
-      if (length > 0) yield inline.subarray(offset, offset + length);
+    if (ref === undefined) {
+      if (length > 0) yield inline!.subarray(offset, offset + length);
       return;
     }
-    const piece = (start: number): Promise<Uint8Array> => {
-      const end = Math.min(start + Math.max(1, Math.min(chunkBytes, 8 * 1024 * 1024)), offset + length);
-      const perPiece = this.#deadline("stream", from, options, 0);
-      const reading = readObject(this.#context, ref!, { start, end }, undefined, perPiece);
-      reading.catch(() => undefined);
-      return reading;
-    };
-    let next = length > 0 ? piece(offset) : undefined;
-    for (let at = offset; next !== undefined; ) {
-      const bytes: Uint8Array = await next;
-      at += bytes.length;
-      next = at < offset + length ? piece(at) : undefined;
-      yield bytes;
-    }
+    const { streamObject } = await import("./objects/stream-object.ts");
+    yield* streamObject(this.#context, ref, { offset, length, chunkBytes }, () =>
+      this.#deadline("stream", from, options, 0),
+    );
   }
 
   /**
@@ -237,12 +232,12 @@ export class Job extends Exchange {
 
   /** Renews the job's lease; any other operation does so too. */
   async extend(): Promise<void> {
-    await this.#controller().extendJob(this.number, this.#token);
+    await (await this.#controller()).extendJob(this.number, this.#token);
   }
 
   /** Ends the job: all its data are freed, nothing of it can be read or written again. */
   async end(): Promise<void> {
-    await this.#controller().endJob(this.number, this.#token);
+    await (await this.#controller()).endJob(this.number, this.#token);
     this.close();
   }
 

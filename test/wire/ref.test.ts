@@ -2,7 +2,15 @@ import fc from "fast-check";
 import { expect, test, vi } from "vitest";
 import { type NodeId, nodeId, objectId } from "../../src/ids.ts";
 import type { Code } from "../../src/placement/types.ts";
-import { decodeRef, encodeRef, inlineObject, keyBytesMax, Ref } from "../../src/wire/ref.ts";
+import {
+  decodeRef,
+  encodeRef,
+  inlineObject,
+  keyBytesMax,
+  Ref,
+  type StoredPlace,
+  storedLayouts,
+} from "../../src/wire/ref.ts";
 import { objectBytesMax, stripeBytesMax, stripeCount } from "../../src/wire/stripe-layout.ts";
 
 const arbitraryCode: fc.Arbitrary<Code> = fc.record({
@@ -18,6 +26,15 @@ const arbitraryVersion = fc.option(
   { nil: undefined },
 );
 
+const arbitraryPlace: fc.Arbitrary<StoredPlace | undefined> = fc.option(
+  fc.record({
+    name: fc.string({ minLength: 1, maxLength: 60, unit: "grapheme-ascii" }),
+    offset: fc.integer({ min: 0, max: 2 ** 45 }),
+    layout: fc.constantFrom(...storedLayouts),
+  }),
+  { nil: undefined },
+);
+
 /** An object of some stripes, each on nodes of its own. */
 const arbitraryRef = fc
   .record({
@@ -29,6 +46,7 @@ const arbitraryRef = fc
     lastBytes: fc.integer({ min: 1, max: 2 ** 19 }),
     nodes: fc.uniqueArray(fc.integer({ min: 1, max: 2 ** 32 - 1 }), { minLength: 25, maxLength: 40 }),
     located: fc.boolean(),
+    stored: arbitraryPlace,
   })
   .map(({ stripes, lastBytes, nodes, located, ...fields }) => {
     const { d, p } = fields.code;
@@ -147,10 +165,21 @@ test("what a ref claims is bounded before memory is spent on it", () => {
 test("a layout, flags or code that this build does not know are refused", () => {
   const bytes = (at: number, value: number): Uint8Array => encodeRef(located).fill(value, at, at + 1);
   expect(() => decodeRef(bytes(0, 2))).toThrow(/version 2, this build reads 1/);
-  expect(() => decodeRef(bytes(1, 4))).toThrow(/flags 4/);
-  expect(() => decodeRef(bytes(1, 3))).toThrow(/inline ref with a location/);
+  expect(() => decodeRef(bytes(1, 8))).toThrow(/flags 8/);
+  expect(() => decodeRef(bytes(1, 3))).toThrow(/flags 3/);
+  expect(() => decodeRef(bytes(1, 4))).toThrow(/layout in the store/);
   expect(() => decodeRef(bytes(18, 0))).toThrow(/at least 1 data shard/);
   expect(() => decodeRef(bytes(19, 5))).toThrow(/0 to 4 parity shards/);
+});
+
+test("a place in the store has a name and a layout", () => {
+  const stored = { name: "a", offset: 7, layout: "plain" } as const;
+  const whole = encodeRef({ ...located, stripes: undefined, stored });
+  const end = (...bytes: number[]): Uint8Array => Buffer.concat([whole.subarray(0, -5), Buffer.from(bytes)]);
+  expect(decodeRef(end(1, 0, 7, 1, 97)).stored).toEqual({ ...stored, layout: "framed" });
+  expect(() => decodeRef(end(2, 0, 7, 1, 97))).toThrow(/unknown layout/);
+  expect(() => decodeRef(end(0, 0, 7, 0))).toThrow(/empty name/);
+  expect(() => decodeRef(end(0, 0, 7, 2, 97))).toThrow(/name/);
 });
 
 test("a text that is no ref says so, whatever it is", () => {
