@@ -10,7 +10,7 @@
  *
  * Whoever holds a token can use it: it is a secret, and error messages never repeat it.
  */
-import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
+import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
 import { type Rng, systemRng } from "../clock.ts";
 import { MayflyError } from "../errors.ts";
 
@@ -54,6 +54,12 @@ export function createFleetKeys(rng: Rng = systemRng): FleetKeys {
 /** PKCS #8 DER in base64: a secret, to be kept where only the controller reads it. */
 export function exportPrivateKey(key: KeyObject): string {
   return key.export({ format: "der", type: "pkcs8" }).toString("base64");
+}
+
+/** 16 hexadecimal digits that name the fleet of this key, for as long as its controller keeps the key. */
+export function fleetIdOf(publicKey: KeyObject): string {
+  const der = publicKey.export({ type: "spki", format: "der" });
+  return createHash("sha256").update(der).digest("hex").slice(0, 16);
 }
 
 /** SPKI DER in base64, as `RegisterNodeReply.publicKey` carries it. */

@@ -4,6 +4,7 @@ import { controllerUrlDefault, isWildcard, parsePort } from "./fleet-access.ts";
 import { checkFreeMemory, freeMemoryBytes } from "./machine-memory.ts";
 import { option, parseCount, parseText } from "./option.ts";
 import { parseBytes, parseRate } from "./sizes.ts";
+import { storeOption } from "./store-option.ts";
 import { UsageError } from "./usage-error.ts";
 import { defineVerb } from "./verb.ts";
 
@@ -75,6 +76,7 @@ export const controllerVerb = defineVerb({
       parse: parseCount(300, 600_000),
       defaultNote: "2000, at least twice the heartbeat",
     }),
+    store: storeOption,
     "relocation-rate": option({
       value: "RATE",
       help: "most that each node writes to repair or drain, like 100MB/s",
@@ -114,6 +116,7 @@ export const controllerVerb = defineVerb({
       ...(state !== undefined && { stateDir: state }),
       ...(memory !== undefined && { nodeMemoryBytes: Math.floor(memory / most) }),
       ...scaling,
+      ...(options.store !== undefined && { durableUrl: options.store }),
       ...(options["nodes-initial"] !== undefined && { nodesInitial: options["nodes-initial"] }),
       ...(options["dead-after-ms"] !== undefined && { deadAfterMs: options["dead-after-ms"] }),
       ...(options["relocation-rate"] !== undefined && {

@@ -8,6 +8,7 @@ import { parsePort, withController } from "./fleet-access.ts";
 import { checkFreeMemory, freeMemoryBytes, nodeProcessBytes } from "./machine-memory.ts";
 import { flag, option, parseCount, parseText } from "./option.ts";
 import { formatBytes, parseBytes } from "./sizes.ts";
+import { storeOption } from "./store-option.ts";
 import { untilSignal } from "./until-signal.ts";
 import { defineVerb, type VerbContext } from "./verb.ts";
 
@@ -46,6 +47,7 @@ const options = {
     help: "keep the controller's journal there, so that job numbers and tickets outlive it (data do not)",
     parse: parseText,
   }),
+  store: storeOption,
   ...autoscaleOptions,
   verbose: flag("tell of the controller's decisions", "v"),
 };
@@ -65,7 +67,7 @@ export const devVerb = defineVerb({
     "mayfly dev --port 0 --json",
   ],
   async run(context) {
-    const { autoscale, port, state, verbose } = context.options;
+    const { autoscale, port, state, store, verbose } = context.options;
     const nodes = context.options.nodes ?? autoscale?.min ?? nodesDefault;
     const most = autoscale?.max ?? nodes;
     const scaling = autoscaleSettings(context.options, context.options.nodes);
@@ -80,6 +82,7 @@ export const devVerb = defineVerb({
       fleet = await startEmbeddedFleet({
         ...{ nodes, nodeMemoryBytes, port, ...(state !== undefined && { stateDir: state }) },
         ...scaling,
+        ...(store !== undefined && { durableUrl: store }),
         ...(verbose && { log: context.note }),
       });
     } catch (thrown) {

@@ -62,7 +62,7 @@ function registeredBefore(state: FleetState, instance: string | undefined): Node
 
 function registration(fleet: Fleet, id: number): RegisterNodeReply {
   const { settings } = fleet;
-  const { relocationBytesPerSecond } = settings;
+  const { relocationBytesPerSecond, durableUrl } = settings;
   return {
     nodeId: id,
     fleetToken: signToken(fleet.keys.privateKey, {
@@ -75,6 +75,7 @@ function registration(fleet: Fleet, id: number): RegisterNodeReply {
     heartbeatMs: settings.heartbeatMs,
     deadAfterMs: settings.deadAfterMs,
     ...(relocationBytesPerSecond !== undefined && { relocationBytesPerSecond }),
+    ...(durableUrl !== undefined && { durableUrl }),
     // Without this reply no process has this id, so this is the map that the node begins with.
     map: fleet.encodedMapText(),
     jobs: fleet.jobTables.current(fleet.state),

@@ -39,6 +39,8 @@ export interface ControllerOptions {
   readonly joiningRowsMax?: number;
   /** Of each node: stored bytes a second that it writes elsewhere to repair or drain; unlimited by default, at least 1 MB/s. */
   readonly relocationBytesPerSecond?: number;
+  /** Of the object store where nodes keep what must last or does not fit; without it memory is all there is. */
+  readonly durableUrl?: string;
   /** Rows of a new fleet; 1,024 unless it is a simulation, which may do with fewer. */
   readonly rowCount?: number;
   /** Memory of a node that the controller starts by itself; as much as the newest has by default. */
@@ -72,6 +74,7 @@ export interface ControllerSettings {
   readonly lostAfterMs: number;
   readonly joiningRowsMax: number;
   readonly relocationBytesPerSecond: number | undefined;
+  readonly durableUrl: string | undefined;
   readonly rowCount: number;
   readonly nodeMemoryBytes: number | undefined;
   readonly autoscale: ScalePolicy | undefined;
@@ -103,6 +106,7 @@ export function resolveOptions(options: ControllerOptions): ControllerSettings {
     lostAfterMs: options.lostAfterMs ?? 10 * deadAfterMs,
     joiningRowsMax: options.joiningRowsMax ?? 96,
     relocationBytesPerSecond: options.relocationBytesPerSecond,
+    durableUrl: options.durableUrl,
     rowCount: options.rowCount ?? groupCount,
     nodeMemoryBytes: autoscale?.nodeMemoryBytes ?? options.nodeMemoryBytes,
     autoscale,
@@ -123,6 +127,11 @@ export function resolveOptions(options: ControllerOptions): ControllerSettings {
   checkRange("relocationBytesPerSecond", settings.relocationBytesPerSecond ?? 1e6, 1e6, 1e12);
   checkRange("rowCount", settings.rowCount, 1, groupCount);
   checkRange("tokenTtlMs", settings.tokenTtlMs, 1000, 365 * 86_400_000);
+  if (settings.durableUrl !== undefined && !/^(s3|file):\/\/./.test(settings.durableUrl)) {
+    const found = JSON.stringify(settings.durableUrl);
+    const message = `${found} is no object store; those look like s3://bucket/prefix or file:///folder`;
+    throw new MayflyError("INVALID_ARGUMENT", message);
+  }
   if (settings.advertiseUrl !== undefined && !URL.canParse(settings.advertiseUrl)) {
     throw new MayflyError(
       "INVALID_ARGUMENT",

@@ -74,6 +74,7 @@ export const registerNodeReply = Type.Object({
   heartbeatMs: number,
   deadAfterMs: number,
   relocationBytesPerSecond: Type.Optional(number),
+  durableUrl: Type.Optional(Type.String()),
   map: Type.String({ description: "the encoded fleet map in base64" }),
   jobs: jobTable,
 });

@@ -26,6 +26,8 @@ export interface RegisterNodeReply {
   readonly deadAfterMs: number;
   /** At most so many bytes a second are written elsewhere to repair or drain; unlimited when absent. */
   readonly relocationBytesPerSecond?: number;
+  /** Of the object store, where the fleet has one. */
+  readonly durableUrl?: string;
   /** Encoded map, base64. */
   readonly map: string;
   readonly jobs: JobTable;

@@ -5,6 +5,7 @@ import {
   createFleetKeys,
   exportPrivateKey,
   exportPublicKey,
+  fleetIdOf,
   importPrivateKey,
   importPublicKey,
   signToken,
@@ -102,4 +103,11 @@ test("claims that no token can carry are a programmer's mistake", () => {
   expect(() => signToken(keys.privateKey, { ...claims, job: 0 })).toThrow(RangeError);
   expect(() => signToken(keys.privateKey, { ...claims, node: 3 })).toThrow(RangeError);
   expect(() => signToken(keys.privateKey, { ...claims, expiresAtMs: 2 ** 48 })).toThrow(RangeError);
+});
+
+test("a fleet is named by its key, and keeps its name as long as the key", () => {
+  const again = importPublicKey(exportPublicKey(keys.publicKey));
+  expect(fleetIdOf(again)).toMatch(/^[0-9a-f]{16}$/);
+  expect(fleetIdOf(again)).toBe(fleetIdOf(keys.publicKey));
+  expect(fleetIdOf(createFleetKeys().publicKey)).not.toBe(fleetIdOf(keys.publicKey));
 });

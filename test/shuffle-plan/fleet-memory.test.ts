@@ -121,7 +121,7 @@ async function writeMaps(
 
 test.each([
   { maps: 4, partitions: 8, mapBytes: 4_000_000, code: { d: 4, p: 2 } },
-  { maps: 10, partitions: 1000, mapBytes: 20_000, code: { d: 2, p: 1 } },
+  { maps: 40, partitions: 1000, mapBytes: 20_000, code: { d: 2, p: 1 } },
   { maps: 80, partitions: 10, mapBytes: 5000, code: { d: 2, p: 1 } },
 ])(
   "a real fleet stores, and is asked, as much as is estimated: $maps maps of $mapBytes bytes",

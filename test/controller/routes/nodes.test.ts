@@ -5,13 +5,14 @@ import type { RegisterNodeReply, StatusReply } from "../../../src/wire/control-a
 import { live, settleRows, startFleet } from "../test-fleet.ts";
 
 test("a node that registers gets an id, a token for it, and the map with itself in it", async () => {
-  const fleet = await startFleet({ relocationBytesPerSecond: 5e7 });
+  const fleet = await startFleet({ relocationBytesPerSecond: 5e7, durableUrl: "s3://bucket/prefix" });
   const node = await fleet.addNode({ port: 9001, zone: "west" });
   expect(node.id).toBe(1);
   expect(node.registered).toMatchObject({
     heartbeatMs: 500,
     deadAfterMs: 2000,
     relocationBytesPerSecond: 5e7,
+    durableUrl: "s3://bucket/prefix",
   });
   expect(node.map.nodes).toEqual([
     { id: 1, host: "127.0.0.1", port: 9001, state: "active", weight: 100, zone: "west" },
