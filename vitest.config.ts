@@ -2,21 +2,16 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
-/** Tests that start processes: they go one file at a time, for their deadlines are about real time. */
-const processes = [
-  "test/integration/**/*.test.ts",
-  "test/cli/**/*.test.ts",
-  "test/controller/provisioners/**/*.test.ts",
+/** Tests whose deadlines are about real time: one file at a time. */
+const alone = [
   "test/chaos/chaos.test.ts",
+  "test/integration/{controller-restart,elastic-fleet,fair-reads,frozen-node,node-loss}.test.ts",
+  "test/integration/{waiting-read,young-generation}.test.ts",
+  "test/controller/provisioners/**/*.test.ts",
   "test/cache-node/store/resident*.test.ts",
 ];
-/** Whole programs, which end when they are done: two files at a time. */
-const programs = [
-  "test/cli/sort.test.ts",
-  "test/integration/{sort,executor,lambda-executor}.test.ts",
-  "test/integration/bench*.test.ts",
-  "test/integration/{word-count,join-aggregate,excamera-chain,matrix-multiply}.test.ts",
-];
+/** Other tests that start processes: they wait as long as it takes. */
+const programs = ["test/integration/**/*.test.ts", "test/cli/**/*.test.ts"];
 /** The package by its own name, as examples import it: from its sources, like everything else in tests. */
 const { name, exports } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8")) as {
   name: string;
@@ -40,7 +35,7 @@ export default defineConfig({
           ...timeouts,
           name: "in-process",
           include: ["test/**/*.test.ts"],
-          exclude: processes,
+          exclude: [...alone, ...programs],
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
@@ -49,9 +44,8 @@ export default defineConfig({
         resolve,
         test: {
           ...timeouts,
-          name: "processes",
-          include: processes,
-          exclude: programs,
+          name: "alone",
+          include: alone,
           maxWorkers: 1,
           sequence: { groupOrder: 1 },
         },
@@ -62,6 +56,7 @@ export default defineConfig({
           ...timeouts,
           name: "programs",
           include: programs,
+          exclude: alone,
           maxWorkers: 2,
           sequence: { groupOrder: 2 },
         },

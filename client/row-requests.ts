@@ -9,7 +9,7 @@ import type { FleetMap, NodeEntry } from "../src/placement/types.ts";
 import type { RespValue } from "../src/wire/resp-value.ts";
 import type { ClientContext } from "./context.ts";
 import type { Argument } from "./transport/connection.ts";
-import { checkDeadline, type Deadline, pause } from "./transport/deadline.ts";
+import { checkDeadline, type Deadline } from "./transport/deadline.ts";
 
 const backoffMsMin = 10;
 const backoffMsMax = 300;
@@ -70,7 +70,7 @@ async function askAgain(
       if (!worthRetrying(error)) throw error;
       const delayMs = Math.max(error.retryAfterMs ?? 0, backoffMs * (0.5 + context.rng.random()));
       if (error.kind !== "busy") await context.view.refresh(deadline).catch(() => undefined);
-      await pause(deadline, delayMs, error);
+      await context.view.pause(deadline, delayMs, error);
       backoffMs = Math.min(backoffMsMax, backoffMs * 2);
     }
     checkDeadline(deadline, thrown);

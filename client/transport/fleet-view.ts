@@ -93,6 +93,15 @@ export class FleetView {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Waits `delayMs`, or until there is a newer map, with which what failed may succeed. Throws like `checkDeadline`. */
+  async pause(deadline: Deadline, delayMs: number, last?: unknown): Promise<void> {
+    let forget: (() => void) | undefined;
+    const changed = new Promise<void>((resolve) => {
+      forget = this.onChange(() => resolve());
+    });
+    await Promise.race([pause(deadline, delayMs, last), changed]).finally(forget);
+  }
+
   /** The map, waiting for the first one. Throws UNAVAILABLE or DEADLINE_EXCEEDED when none can be had. */
   async ready(deadline: Deadline): Promise<FleetMap> {
     let last: unknown;

@@ -52,6 +52,30 @@ test("only newer maps are taken, and listeners hear of each once", () => {
   expect(view.current?.epoch.n).toBe(7);
 });
 
+test("who waits before trying again is woken by a newer map, and else waits its time", async () => {
+  const clock = new FakeClock();
+  const view = createView();
+  view.adopt(mapOf(5));
+  const deadline = startDeadline(clock, 10_000, undefined, "the test");
+  const waits = [false, false];
+  const wait = async (at: number, delayMs: number): Promise<void> => {
+    await view.pause(deadline, delayMs);
+    waits[at] = true;
+  };
+  const first = wait(0, 1000);
+  view.adopt(mapOf(4));
+  await Promise.resolve();
+  expect(waits).toEqual([false, false]);
+  view.adopt(mapOf(6));
+  await first;
+  const second = wait(1, 1000);
+  await clock.advance(999);
+  expect(waits).toEqual([true, false]);
+  await clock.advance(1);
+  await second;
+  expect(waits).toEqual([true, true]);
+});
+
 test("the first map comes with the handshake of the first node that answers", async () => {
   const map = mapOf(3);
   const node = await startScriptedNode({ map: () => encodeMap(map) });
