@@ -1,6 +1,6 @@
 /** How much memory this machine, or the container around this process, can still give. */
 import { readFileSync } from "node:fs";
-import { freemem } from "node:os";
+import { freemem, totalmem } from "node:os";
 import { MayflyError } from "../errors.ts";
 import { formatBytes } from "./sizes.ts";
 
@@ -12,6 +12,11 @@ export type ReadText = (path: string) => string | undefined;
 /** Bytes that can be had now: free memory and caches that the kernel would drop, within the limits of control groups. */
 export function freeMemoryBytes(readText: ReadText = readTextIfAny, machineFreeBytes = freemem()): number {
   return Math.max(0, Math.min(machineFreeBytes, ...controlGroupRooms(readText)));
+}
+
+/** Bytes that this machine has, or that the control groups around this process may have at most. */
+export function totalMemoryBytes(readText: ReadText = readTextIfAny, machineTotalBytes = totalmem()): number {
+  return Math.min(machineTotalBytes, ...controlGroupLimits(readText));
 }
 
 /**
@@ -38,9 +43,14 @@ export function checkFreeMemory(
   );
 }
 
-/** What is left under the limit of each control group that this process is in, as far as it can be seen. */
-function controlGroupRooms(readText: ReadText): number[] {
-  const rooms: number[] = [];
+interface ControlGroup {
+  readonly dir: string;
+  readonly version2: boolean;
+}
+
+/** Those that this process is in, as far as they can be seen. */
+function controlGroups(readText: ReadText): ControlGroup[] {
+  const groups: ControlGroup[] = [];
   for (const line of (readText("/proc/self/cgroup") ?? "").split("\n")) {
     const [, controllers, path] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
     if (controllers === undefined || path === undefined) continue;
@@ -48,19 +58,31 @@ function controlGroupRooms(readText: ReadText): number[] {
     if (!version2 && !controllers.split(",").includes("memory")) continue;
     const root = version2 ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory";
     // Inside a container the path may be that of the host, while the container's own group is mounted as the root.
-    for (const dir of new Set([`${root}${path === "/" ? "" : path}`, root])) {
-      const room = version2
-        ? roomOf(readText, `${dir}/memory.max`, `${dir}/memory.current`, `${dir}/memory.stat`)
-        : roomOf(
-            readText,
-            `${dir}/memory.limit_in_bytes`,
-            `${dir}/memory.usage_in_bytes`,
-            `${dir}/memory.stat`,
-          );
-      if (room !== undefined) rooms.push(room);
-    }
+    for (const dir of new Set([`${root}${path === "/" ? "" : path}`, root])) groups.push({ dir, version2 });
   }
-  return rooms;
+  return groups;
+}
+
+function controlGroupLimits(readText: ReadText): number[] {
+  return controlGroups(readText)
+    .map(({ dir, version2 }) => readText(`${dir}/${version2 ? "memory.max" : "memory.limit_in_bytes"}`))
+    .map((text) => Number(text ?? Number.NaN))
+    .filter(Number.isFinite);
+}
+
+/** What is left under the limit of each control group. */
+function controlGroupRooms(readText: ReadText): number[] {
+  const rooms = controlGroups(readText).map(({ dir, version2 }) =>
+    version2
+      ? roomOf(readText, `${dir}/memory.max`, `${dir}/memory.current`, `${dir}/memory.stat`)
+      : roomOf(
+          readText,
+          `${dir}/memory.limit_in_bytes`,
+          `${dir}/memory.usage_in_bytes`,
+          `${dir}/memory.stat`,
+        ),
+  );
+  return rooms.filter((room) => room !== undefined);
 }
 
 /** Limit less usage, where file pages that nobody has touched lately do not count: the kernel drops them first. */

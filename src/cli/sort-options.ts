@@ -57,6 +57,23 @@ export const options = {
     parse: parseCount(1, 4096),
     defaultNote: "by size",
   }),
+  memory: option({
+    value: "SIZE",
+    help: "what nodes, functions and the controller may take together",
+    parse: parseBytes,
+    defaultNote: "5/6 of the machine's, and no more than is free",
+  }),
+  waves: option({
+    value: "COUNT",
+    help: "ranges of keys that are sorted one after another",
+    parse: parseCount(1, 4096),
+    defaultNote: "what is expected to end first",
+  }),
+  spill: option({
+    value: "URL",
+    help: "where a wave goes that does not fit the memory: file:///DIR or s3://BUCKET/PREFIX",
+    parse: parseText,
+  }),
   "fleet-memory": option({
     value: "SIZE",
     help: "memory of all nodes together",
@@ -89,13 +106,37 @@ export const options = {
     parse: parseText,
     short: "c",
   }),
+  state: option({
+    value: "DIR",
+    help: "keep account of what is done in this folder, so that --resume can go on after a kill",
+    parse: parseText,
+  }),
+  resume: option({
+    value: "DIR",
+    help: "go on with the sort that was begun with --state DIR",
+    parse: parseText,
+  }),
+  "dry-run": flag("print the plan: waves, memory, spill, time, disk and requests; start nothing"),
   explain: flag("say how it would be done, why, and what it is expected to take; sort nothing"),
   verbose: flag("tell of the controller's decisions", "v"),
 };
 
 export type SortOptions = OptionValues<typeof options>;
 
+/** Of a resumed sort everything else is as it was when it was begun. */
+const ofResumed = new Set(["resume", "workers", "verbose", "fail-rate", "speculate", "seed", "dry-run"]);
+
 export function checkOptions(given: SortOptions): void {
+  if (given.resume !== undefined) {
+    const others = Object.entries(given).filter(
+      ([name, value]) => !ofResumed.has(name) && name in options && value !== undefined && value !== false,
+    );
+    if (others.length === 0) return;
+    const names = others.map(([name]) => `--${name}`).join(", ");
+    throw new UsageError(
+      `${names} cannot be given with --resume: the folder says what is sorted, and how; only --workers can be another`,
+    );
+  }
   if ((given.input === undefined) === (given.generate === undefined)) {
     throw new UsageError(
       "say what to sort: either --input FILE or --generate SIZE, for example --generate 1GB",
@@ -108,6 +149,14 @@ export function checkOptions(given: SortOptions): void {
     throw new UsageError(
       "--nodes and --kill-node are about a fleet started here; they do not go with --controller",
     );
+  }
+  if (given.controller !== undefined && (given.memory !== undefined || given.spill !== undefined)) {
+    throw new UsageError(
+      "--memory and --spill are about a fleet started here; they do not go with --controller",
+    );
+  }
+  if (given.spill !== undefined && !/^(?:file:\/\/\/|s3:\/\/[^/])/.test(given.spill)) {
+    throw new UsageError(`--spill is ${given.spill}; it takes file:///DIR or s3://BUCKET/PREFIX`);
   }
   if (given.generate !== undefined && given.generate % recordBytes !== 0) {
     throw new UsageError(

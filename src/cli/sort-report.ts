@@ -1,5 +1,6 @@
 /** What a sort tells at its end: one object for machines, a table for people. */
 import type { SortResult } from "../sort/run-sort.ts";
+import type { WaveFigures } from "../sort/sort-journal.ts";
 import type { SortPlan } from "../sort/sort-plan.ts";
 import { formatBytes } from "./sizes.ts";
 import { formatTable } from "./table.ts";
@@ -29,10 +30,32 @@ export interface SortReport {
   readonly maps: number;
   readonly partitions: number;
   readonly waves: number;
+  /** One a wave that was run or had been; without a part that was done when the sort was killed. */
+  readonly waveFigures: readonly WaveReport[];
+  /** The most that all processes had resident together, sampled; pages that they share count for each. */
+  readonly rssPeakBytes: number;
+  /** Sorted before this run went on. */
+  readonly resumedBytes: number;
+  readonly spilledBytes: number;
+  /** To the object store. */
+  readonly storeRequests: number;
   /** Maps that ran again because their output was lost. */
   readonly mapsRunAgain: number;
   readonly usedBytesOfNodes: readonly number[];
   readonly output: string | null;
+}
+
+interface WaveReport {
+  readonly wave: number;
+  readonly bytes: number;
+  readonly seconds: number;
+  readonly mbPerSecond: number;
+  readonly mapSeconds: number;
+  readonly reduceSeconds: number;
+  readonly storedBytes: number;
+  readonly rssPeakBytes: number;
+  readonly spilledBytes: number;
+  readonly storeRequests: number;
 }
 
 export interface SortFacts {
@@ -45,6 +68,7 @@ export interface SortFacts {
   readonly usedBytesOfNodes: readonly number[];
   readonly peakMemoryBytes: number;
   readonly output: string | undefined;
+  readonly resumedBytes: number;
 }
 
 const recordBytes = 100;
@@ -52,9 +76,12 @@ const recordBytes = 100;
 export function reportOf(facts: SortFacts): SortReport {
   const { result, plan, code, nodes, killedNodes, workers, usedBytesOfNodes, peakMemoryBytes } = facts;
   const bytes = result.records * recordBytes;
+  const waveFigures = result.waves.map(waveReport);
+  // What was being done when a sort was killed has no time.
+  const timedBytes = waveFigures.reduce((sum, wave) => sum + wave.bytes, 0);
   const timed = (seconds: number): { seconds: number; mbPerSecond: number } => ({
     seconds: rounded(seconds, 3),
-    mbPerSecond: seconds > 0 ? rounded(bytes / 1e6 / seconds, 1) : 0,
+    mbPerSecond: seconds > 0 ? rounded(timedBytes / 1e6 / seconds, 1) : 0,
   });
   const { records, checksum, duplicateKeys, ordered, firstKey, lastKey, phaseSeconds } = result;
   return {
@@ -69,8 +96,20 @@ export function reportOf(facts: SortFacts): SortReport {
     parityOverhead: bytes > 0 ? rounded((result.storedBytes - bytes) / bytes, 4) : 0,
     ...{ peakMemoryBytes, code, nodes, killedNodes, workers },
     ...{ maps: plan.maps.length, partitions: plan.partitions, waves: plan.waves.length },
+    ...{ waveFigures, rssPeakBytes: Math.max(0, ...waveFigures.map((wave) => wave.rssPeakBytes)) },
+    ...{ resumedBytes: facts.resumedBytes, spilledBytes: 0, storeRequests: 0 },
     ...{ mapsRunAgain: result.mapsRunAgain, usedBytesOfNodes },
     output: facts.output ?? null,
+  };
+}
+
+function waveReport(figures: WaveFigures): WaveReport {
+  const { wave, bytes, seconds, mapSeconds, reduceSeconds, storedBytes, rssPeakBytes } = figures;
+  return {
+    ...{ wave, bytes, seconds: rounded(seconds, 3) },
+    mbPerSecond: seconds > 0 ? rounded(bytes / 1e6 / seconds, 1) : 0,
+    ...{ mapSeconds: rounded(mapSeconds, 3), reduceSeconds: rounded(reduceSeconds, 3) },
+    ...{ storedBytes, rssPeakBytes, spilledBytes: 0, storeRequests: 0 },
   };
 }
 
@@ -97,7 +136,13 @@ export function sortTable(report: SortReport): string[] {
       "stored",
       `${formatBytes(report.bytesStored, "decimal")} (parity and checksums add ${(report.parityOverhead * 100).toFixed(1)} %)`,
     ],
-    ["peak memory", `${formatBytes(report.peakMemoryBytes)} in all processes`],
+    [
+      "peak memory",
+      `${formatBytes(report.rssPeakBytes)} resident in all processes (the sum of their peaks: ${formatBytes(report.peakMemoryBytes)})`,
+    ],
+    ...(report.resumedBytes > 0
+      ? [["resumed", `${formatBytes(report.resumedBytes, "decimal")} had been sorted before`]]
+      : []),
     ["fleet", `${report.nodes} nodes, code ${report.code}${killed}`],
     ["functions", functions],
     ["output", report.output ?? "validated and discarded"],

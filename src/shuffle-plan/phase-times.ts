@@ -16,6 +16,8 @@ export interface PhaseWork {
   /** At a time: there may be fewer of them than workers. */
   readonly tasksAtOnce: number;
   readonly inputBytes?: number;
+  /** Input of other waves. */
+  readonly skippedBytes?: number;
   /** On the wire, parity counted. */
   readonly fleetBytes?: number;
   readonly s3Bytes?: number;
@@ -29,6 +31,7 @@ export function timePhase(work: PhaseWork, { workers: most, nodes, rates }: Shuf
     tasks,
     tasksAtOnce,
     inputBytes = 0,
+    skippedBytes = 0,
     fleetBytes = 0,
     s3Bytes = 0,
     s3Puts = 0,
@@ -45,6 +48,7 @@ export function timePhase(work: PhaseWork, { workers: most, nodes, rates }: Shuf
   );
   const seconds =
     inputBytes / (workers * rates.inputBytesPerSecond) +
+    skippedBytes / (workers * rates.skipBytesPerSecond) +
     fleetBytes / fleetRate +
     s3Seconds +
     ((tasks / workers) * rates.taskMs) / 1000;

@@ -13,6 +13,8 @@ export interface ShuffleRates {
   readonly s3BytesPerSecond: number;
   /** How fast one worker reads its input and decides where each record goes. */
   readonly inputBytesPerSecond: number;
+  /** How fast one worker reads what belongs to other waves, and leaves it out: like all input by default. */
+  readonly skipBytesPerSecond: number;
   /** Of all workers together. */
   readonly s3PutsPerSecond: number;
   readonly s3GetsPerSecond: number;
@@ -46,6 +48,7 @@ export const ratesDefault: ShuffleRates = {
   nodeBytesPerSecond: 1250e6,
   s3BytesPerSecond: 85e6,
   inputBytesPerSecond: 85e6,
+  skipBytesPerSecond: 85e6,
   s3PutsPerSecond: 3500,
   s3GetsPerSecond: 5500,
   s3LatencyMs: 150,
@@ -88,6 +91,11 @@ export interface ShufflePlanInput {
    * `mayfly sort` leaves a partition.
    */
   readonly skew?: number;
+  /**
+   * Keys that were sampled for each partition, when the split points are chosen by a sample: then no range is taken to be larger than
+   * `rangeSkew` says, which is nearer to 1 the more partitions it has.
+   */
+  readonly samplesPerPartition?: number | undefined;
   /** Bytes of a run of a map: 16 MiB by default, as `ShuffleWriter` gathers; more when the map writes runs of its own. */
   readonly runBytes?: number;
   /** Memory of one function, for its price: 1,769 MiB by default, with which Lambda gives one CPU. */
@@ -97,7 +105,8 @@ export interface ShufflePlanInput {
 }
 
 /** The input with all defaults. */
-export type ShuffleFacts = Required<Omit<ShufflePlanInput, "rates" | "prices">> & {
+export type ShuffleFacts = Required<Omit<ShufflePlanInput, "rates" | "prices" | "samplesPerPartition">> & {
+  readonly samplesPerPartition: number | undefined;
   readonly rates: ShuffleRates;
   readonly prices: ShufflePrices;
 };
@@ -111,9 +120,10 @@ export const partitionsMax = 16_384;
 export function factsOf(input: ShufflePlanInput): ShuffleFacts {
   const facts = {
     ...{ canRereadInput: true, hasBucket: false, prefer: "time" as const },
+    samplesPerPartition: undefined,
     ...{ skew: 1.5, runBytes: 16 * mib, functionMemoryBytes: 1769 * mib },
     ...input,
-    rates: { ...ratesDefault, ...input.rates },
+    rates: { ...ratesDefault, ...skipRateOf(input), ...input.rates },
     prices: { ...pricesDefault, ...input.prices },
   };
   checkCode(facts.code);
@@ -127,6 +137,8 @@ export function factsOf(input: ShufflePlanInput): ShuffleFacts {
   checkCount("runBytes", facts.runBytes, 64 * 1024, most);
   checkCount("functionMemoryBytes", facts.functionMemoryBytes, 1, most);
   checkNumber("skew", facts.skew, 1, partitionsMax);
+  if (facts.samplesPerPartition !== undefined)
+    checkCount("samplesPerPartition", facts.samplesPerPartition, 1, 1e6);
   // Nothing is that slow: a time that is no number would win or lose for no reason.
   for (const [name, value] of Object.entries(facts.rates)) {
     checkNumber(`rates.${name}`, value, name.endsWith("Ms") ? 0 : 1e-3, 1e15);
@@ -143,6 +155,22 @@ export function factsOf(input: ShufflePlanInput): ShuffleFacts {
     throw new MayflyError("NOT_ENOUGH_NODES", message);
   }
   return facts;
+}
+
+function skipRateOf({ rates }: ShufflePlanInput): Partial<ShuffleRates> {
+  return rates?.inputBytesPerSecond === undefined ? {} : { skipBytesPerSecond: rates.inputBytesPerSecond };
+}
+
+/**
+ * By how much a range of `partitions` may be larger than its share. Of split points that are chosen by a sample the relative
+ * spread is one by the square root of the samples in the range; five times that are hardly ever passed.
+ */
+export function rangeSkew(
+  partitions: number,
+  { skew, samplesPerPartition }: Pick<ShuffleFacts, "skew" | "samplesPerPartition">,
+): number {
+  if (samplesPerPartition === undefined) return skew;
+  return Math.min(skew, 1 + 5 / Math.sqrt(partitions * samplesPerPartition));
 }
 
 function checkCount(name: string, value: number, least: number, most: number): void {

@@ -2,7 +2,7 @@
 import { countText, sizeText } from "./figure-text.ts";
 import { type FleetUse, fleetUseOf } from "./fleet-memory.ts";
 import { type PhaseWork, type ShufflePhase, timePhase } from "./phase-times.ts";
-import type { ShuffleFacts } from "./plan-input.ts";
+import { rangeSkew, type ShuffleFacts } from "./plan-input.ts";
 
 /**
  * - `memory`: one pass in memory.
@@ -55,19 +55,23 @@ export function estimateMemory(facts: ShuffleFacts): StrategyEstimate {
   return estimate("memory", { passes: 1, use, fault: use.fault }, phases, facts);
 }
 
-export function estimateWaves(facts: ShuffleFacts): StrategyEstimate {
-  const { bytes, maps, partitions, skew } = facts;
+/** @param given how many waves; as few as fit by default */
+export function estimateWaves(facts: ShuffleFacts, given?: number): StrategyEstimate {
+  const { bytes, maps, partitions } = facts;
   const useOf = (most: number): FleetUse => {
-    const mapBytes = Math.min(1, (most * skew) / partitions) * (bytes / maps);
+    const mapBytes = Math.min(1, (most * rangeSkew(most, facts)) / partitions) * (bytes / maps);
     return fleetUseOf({ mapBytes, maps, partitions: most }, facts);
   };
-  const { passes, use } = fewestPasses(partitions, useOf, facts);
+  const { passes, use } =
+    given === undefined
+      ? fewestPasses(partitions, useOf, facts)
+      : { passes: given, use: useOf(Math.ceil(partitions / given)) };
   const fault = facts.canRereadInput ? undefined : "the input can be read only once, and each wave reads it";
   const atOnce = Math.ceil(partitions / passes);
   const phases: PhaseWork[] = [
     {
       ...{ phase: "map", tasks: passes * maps, tasksAtOnce: maps },
-      ...{ inputBytes: passes * bytes, fleetBytes: wireBytes(facts) },
+      ...{ inputBytes: bytes, skippedBytes: (passes - 1) * bytes, fleetBytes: wireBytes(facts) },
     },
     { phase: "reduce", tasks: partitions, tasksAtOnce: atOnce, fleetBytes: bytes },
   ];
@@ -145,10 +149,12 @@ function estimate(
 ): StrategyEstimate {
   const { storedBytes, memoryBytes } = use;
   const phases = work.map((each) => timePhase(each, facts));
-  const sumOf = (figure: "inputBytes" | "fleetBytes" | "s3Bytes" | "s3Puts" | "s3Gets"): number =>
-    work.reduce((sum, each) => sum + (each[figure] ?? 0), 0);
+  const sumOf = (
+    figure: "inputBytes" | "skippedBytes" | "fleetBytes" | "s3Bytes" | "s3Puts" | "s3Gets",
+  ): number => work.reduce((sum, each) => sum + (each[figure] ?? 0), 0);
   const requests = { nodes: passes * use.requests, s3Puts: sumOf("s3Puts"), s3Gets: sumOf("s3Gets") };
-  const bytesMoved = { input: sumOf("inputBytes"), fleet: sumOf("fleetBytes"), s3: sumOf("s3Bytes") };
+  const input = sumOf("inputBytes") + sumOf("skippedBytes");
+  const bytesMoved = { input, fleet: sumOf("fleetBytes"), s3: sumOf("s3Bytes") };
   const figures = { storedBytes, memoryBytes, requests, bytesMoved, phases };
   const fits = memoryBytes <= facts.memoryBytes;
   return {

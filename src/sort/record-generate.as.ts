@@ -118,6 +118,108 @@ export function generateBinarySkewed(to: usize, first: u64, count: i32, skewTabl
   binary(to, first, count, skewTable);
 }
 
+/** Records that the last `keepBinary` has looked at. */
+export let passed: u32 = 0;
+
+const BLOCK: i32 = 1024;
+
+/**
+ * Of the binary records `first` .. `first + count - 1` those whose key is at least `lower` and below `upper`, in order,
+ * to `to`; returns how many. Bounds are two numbers, key bytes 0..7 and 8..9; an `upperLow` of 65,536 makes the upper
+ * bound inclusive of all keys with its first 8 bytes. Ends early, and `passed` says where, when less than a block of
+ * `capacity` is left. `states` has 16,528 bytes, `places` has 4,096.
+ *
+ * A record's key is the first of its ten states, and its neighbour has nine of them in common: so each record costs one
+ * state, and only those that are kept are written out of them.
+ */
+export function keepBinary(
+  to: usize, capacity: i32, first: u64, count: i32, skewTable: usize,
+  lowerHigh: u64, lowerLow: u64, upperHigh: u64, upperLow: u64, states: usize, places: usize,
+): i32 {
+  skipTo(first);
+  // As they are kept, a state is two numbers; byte order matters when it is written only.
+  for (let i: usize = 0; i < 9; i++) {
+    step();
+    store<u64>(states + (i << 4), high);
+    store<u64>(states + (i << 4), low, 8);
+  }
+  const span = upperHigh - lowerHigh;
+  let kept = 0;
+  let done = 0;
+  while (done < count && capacity - kept >= min<i32>(BLOCK, count - done)) {
+    const size = min<i32>(BLOCK, count - done);
+    fillStates(states + 144, size);
+    let place = places;
+    for (let i = 0; i < size; i++) {
+      const state = states + (<usize>i << 4);
+      let key = load<u64>(state);
+      if (skewTable) key = skewed(key, load<u64>(state, 8), first + done + i, skewTable);
+      store<u32>(place, <u32>i);
+      place += <usize>(key - lowerHigh <= span) << 2;
+    }
+    for (let at = places; at < place; at += 4) {
+      const i = load<u32>(at);
+      const state = states + (<usize>i << 4);
+      const keyLow = load<u64>(state, 8) >> 48;
+      let key = load<u64>(state);
+      if (skewTable) key = skewed(key, load<u64>(state, 8), first + done + i, skewTable);
+      if (key == lowerHigh && keyLow < lowerLow) continue;
+      if (key == upperHigh && keyLow >= upperLow) continue;
+      writeStates(to, state);
+      if (skewTable) store<u64>(to, bswap<u64>(key));
+      to += 100;
+      kept++;
+    }
+    memory.copy(states, states + (<usize>size << 4), 144);
+    done += size;
+  }
+  passed = done;
+  return kept;
+}
+
+/** The next `count` states, 16 bytes each. */
+function fillStates(to: usize, count: i32): void {
+  let stateHigh = high, stateLow = low;
+  const end = to + (<usize>count << 4);
+  for (; to < end; to += 16) {
+    const product = stateLow * MULTIPLIER_LOW;
+    const sum = product + INCREMENT_LOW;
+    stateHigh = multiplyHigh(stateLow, MULTIPLIER_LOW) + stateLow * MULTIPLIER_HIGH + stateHigh * MULTIPLIER_LOW
+      + INCREMENT_HIGH + u64(sum < product);
+    stateLow = sum;
+    store<u64>(to, stateHigh);
+    store<u64>(to, stateLow, 8);
+  }
+  high = stateHigh;
+  low = stateLow;
+}
+
+@inline function skewed(key: u64, stateLow: u64, record: u64, skewTable: usize): u64 {
+  return skew(key, skewRow(skewTable, record), (stateLow >> 32) & 63);
+}
+
+/** State number `index` from `states` on, as `next` has it. */
+@inline function field(states: usize, index: usize): v128 {
+  const state = v128.load(states + (index << 4));
+  return v128.shuffle<u8>(state, state, 7, 6, 5, 4, 3, 2, 1, 0, 15, 14, 13, 12, 11, 10, 9, 8);
+}
+
+/** The record that is made of ten states. */
+@inline function writeStates(to: usize, states: usize): void {
+  v128.store(to, field(states, 0));
+  v128.store(to, v128.xor(field(states, 1), FIELD1), 10);
+  v128.store(to, v128.xor(field(states, 2), FIELD2), 20);
+  v128.store(to, v128.xor(field(states, 3), FIELD3), 30);
+  v128.store(to, v128.xor(field(states, 4), FIELD4), 40);
+  v128.store(to, v128.xor(field(states, 5), FIELD5), 50);
+  v128.store(to, v128.xor(field(states, 6), FIELD6), 60);
+  v128.store(to, v128.xor(field(states, 7), FIELD7), 70);
+  v128.store(to, v128.xor(field(states, 8), FIELD8), 80);
+  const last = v128.xor(field(states, 9), FIELD9);
+  v128.store_lane<u64>(to, last, 0, 90);
+  v128.store_lane<u16>(to, last, 4, 98);
+}
+
 /** Four base-95 digits of `value` < 95^4, least significant first, as bytes in memory order. */
 @inline function digits4(value: u32): u32 {
   const v1 = value / 95, v2 = v1 / 95, v3 = v2 / 95;

@@ -21,7 +21,19 @@ interface GenerateExports {
   generateBinarySkewed(to: number, first: bigint, count: number, table: number): void;
   generateAscii(to: number, first: bigint, count: number): void;
   generateAsciiSkewed(to: number, first: bigint, count: number, table: number): void;
+  keepBinary(
+    to: number,
+    capacity: number,
+    first: bigint,
+    count: number,
+    skewTable: number,
+    ...rest: [...bounds: KeepBounds, states: number, places: number]
+  ): number;
+  readonly passed: { readonly value: number };
 }
+
+/** A range of keys as the kernels take it: bytes 0..7 and 8..9 of its lower bound, then of its upper. */
+type KeepBounds = [lowerHigh: bigint, lowerLow: bigint, upperHigh: bigint, upperLow: bigint];
 
 interface MoveExports {
   makePartitionTable(splits: number, count: number, bounds: number, table: number): void;
@@ -37,6 +49,7 @@ interface MoveExports {
     cursors: number,
   ): void;
   gather(entries: number, count: number, indexMask: bigint, records: number, to: number): void;
+  keep(from: number, count: number, to: number, ...bounds: KeepBounds): number;
 }
 
 interface SortExports {
@@ -62,6 +75,22 @@ export interface RecordFormat {
   readonly ascii?: boolean;
   /** `gensort -s`: half of the records crowd on few key prefixes. */
   readonly skew?: boolean;
+}
+
+/** Keys from `lower` on and below `upper`, 10 bytes each; without one of them there is no such bound. */
+export interface KeyRange {
+  readonly lower?: Uint8Array | undefined;
+  readonly upper?: Uint8Array | undefined;
+}
+
+export interface GenerateRangeRequest {
+  readonly to: number;
+  /** Records that have room there: as many as there are to look at, or 1,024 at least. */
+  readonly capacity: number;
+  readonly firstRecord: number;
+  readonly records: number;
+  readonly range: KeyRange;
+  readonly format?: RecordFormat;
 }
 
 export interface PartitionRequest {
@@ -107,6 +136,13 @@ export interface RecordKernel<Name extends string> {
   readonly regions: { readonly [N in Name]: Region };
   /** Writes records `firstRecord` .. `firstRecord + records - 1` of the sort-benchmark generator; numbers stay below 2^53. */
   generate(to: number, firstRecord: number, records: number, format?: RecordFormat): void;
+  /**
+   * Of those records the ones with a key in the range, in order. Ends early when there is no room for a block: `passed`
+   * says how many it has looked at, and `kept` how many it has written. Binary records outside of the range are never made.
+   */
+  generateRange(request: GenerateRangeRequest): { readonly kept: number; readonly passed: number };
+  /** Moves the records at `from` with a key in the range to its beginning, in order; returns how many. */
+  keepRange(from: number, records: number, range: KeyRange): number;
   /** Distributes records to partitions, stably, partition after partition; returns how many each got. */
   partition(request: PartitionRequest): Uint32Array;
   /** Orders records by key (equal keys in input order), in linear time whatever the keys; moves none of them. */
@@ -153,6 +189,32 @@ function checkSplits(splits: Uint8Array): number {
   return count;
 }
 
+const noUpperBound: readonly [bigint, bigint] = [2n ** 64n - 1n, 2n ** 16n];
+
+function boundsOf({ lower, upper }: KeyRange): KeepBounds {
+  const numbers = (key: Uint8Array): readonly [bigint, bigint] => {
+    if (key.length !== keyBytes) throw new RangeError(`a key has ${keyBytes} bytes, not ${key.length}`);
+    const view = new DataView(key.buffer, key.byteOffset, key.length);
+    return [view.getBigUint64(0), BigInt(view.getUint16(8))];
+  };
+  const [from, to] = [
+    lower === undefined ? ([0n, 0n] as const) : numbers(lower),
+    upper === undefined ? noUpperBound : numbers(upper),
+  ];
+  if (to[0] < from[0] || (to[0] === from[0] && to[1] < from[1]))
+    throw new RangeError("a range of keys ends before it begins");
+  return [...from, ...to];
+}
+
+function checkNumbers(what: string, firstRecord: number, records: number): void {
+  if (Number.isSafeInteger(firstRecord) && firstRecord >= 0 && Number.isSafeInteger(firstRecord + records))
+    return;
+  throw new RangeError(`${what}: record numbers from ${firstRecord} on are not below 2^53`);
+}
+
+/** Of the binary generator, and what other records are made in at a time before they are looked at. */
+export const rangeBlockRecords = 1024;
+
 /**
  * A kernel with a memory of its own that has `regions` (name to bytes; see mapRegions and reduceRegions), 4 GiB less
  * 64 KiB at most with about 320 KiB of tables. A sort can hold some 37 million records. Fresh memory is slow when
@@ -186,19 +248,47 @@ export function createRecordKernel<Name extends string>(options: {
 
     generate(to, firstRecord, records, format = {}) {
       range("generate", to, records * recordBytes);
-      if (
-        !Number.isSafeInteger(firstRecord) ||
-        firstRecord < 0 ||
-        !Number.isSafeInteger(firstRecord + records)
-      ) {
-        throw new RangeError(`generate: record numbers from ${firstRecord} on are not below 2^53`);
-      }
+      checkNumbers("generate", firstRecord, records);
       const first = BigInt(firstRecord);
       if (format.ascii) {
         if (format.skew) generator.generateAsciiSkewed(to, first, records, addresses.skewAscii);
         else generator.generateAscii(to, first, records);
       } else if (format.skew) generator.generateBinarySkewed(to, first, records, addresses.skewBinary);
       else generator.generateBinary(to, first, records);
+    },
+
+    generateRange({ to, capacity, firstRecord, records, range: keys, format = {} }) {
+      range("generateRange", to, capacity * recordBytes);
+      checkNumbers("generateRange", firstRecord, records);
+      if (capacity < Math.min(records, rangeBlockRecords)) {
+        throw new RangeError(
+          `generateRange: room for ${capacity} of ${records} records, less than a block of ${rangeBlockRecords}`,
+        );
+      }
+      const bounds = boundsOf(keys);
+      // What one call of the kernel counts in 32 bits.
+      const wanted = Math.min(records, 2 ** 31 - 1);
+      if (!format.ascii) {
+        const table = format.skew ? addresses.skewBinary : 0;
+        const { states, places } = addresses;
+        const first = BigInt(firstRecord);
+        const kept = generator.keepBinary(to, capacity, first, wanted, table, ...bounds, states, places);
+        return { kept, passed: generator.passed.value };
+      }
+      let [kept, passed] = [0, 0];
+      while (passed < wanted && capacity - kept >= Math.min(rangeBlockRecords, wanted - passed)) {
+        const count = Math.min(wanted - passed, capacity - kept, 8 * rangeBlockRecords);
+        const at = to + kept * recordBytes;
+        this.generate(at, firstRecord + passed, count, format);
+        kept += mover.keep(at, count, at, ...bounds);
+        passed += count;
+      }
+      return { kept, passed };
+    },
+
+    keepRange(from, records, keys) {
+      range("keepRange", from, records * recordBytes);
+      return mover.keep(from, records, from, ...boundsOf(keys));
     },
 
     partition({ from, records, to, ids, splits }) {

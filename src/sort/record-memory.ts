@@ -14,6 +14,8 @@
  *       57344  splits         40,950   10 bytes a split
  *       98304  bounds         65,536   16 bytes a split
  *      163840  prefixTable   131,074   2 bytes a 16-bit key prefix, and one more
+ *      294976  states         16,528   16 bytes a state of the generator: of 1,024 records and the 9 behind them
+ *      311552  places          4,096   4 bytes a record
  *      327680  the regions, each at a multiple of 64 bytes
  */
 export const addresses = {
@@ -28,6 +30,8 @@ export const addresses = {
   splits: 57_344,
   bounds: 98_304,
   prefixTable: 163_840,
+  states: 294_976,
+  places: 311_552,
   regions: 327_680,
 } as const;
 

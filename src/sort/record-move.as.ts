@@ -91,3 +91,25 @@ export function gather(entries: usize, count: i32, indexMask: u64, records: usiz
     to += 100;
   }
 }
+
+/**
+ * Of `count` records at `from` those whose key is at least `lower` and below `upper`, in order, to `to`; returns how
+ * many. Bounds as those of `keepBinary`. Also where the ranges overlap, if `to` is at most `from`.
+ */
+export function keep(
+  from: usize, count: i32, to: usize, lowerHigh: u64, lowerLow: u64, upperHigh: u64, upperLow: u64,
+): i32 {
+  const start = to;
+  for (let i = 0; i < count; i++) {
+    const high = bswap<u64>(load<u64>(from));
+    const low = <u64>bswap<u16>(load<u16>(from, 8));
+    const fromLower = u32(high > lowerHigh) | (u32(high == lowerHigh) & u32(low >= lowerLow));
+    const belowUpper = u32(high < upperHigh) | (u32(high == upperHigh) & u32(low < upperLow));
+    if (fromLower & belowUpper) {
+      copyRecord(to, from);
+      to += 100;
+    }
+    from += 100;
+  }
+  return <i32>((to - start) / 100);
+}

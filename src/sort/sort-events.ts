@@ -30,8 +30,8 @@ export interface MapEvent {
   readonly input: SortInput;
   /** The split keys between all partitions, in base64. */
   readonly splits: string;
-  /** Records of the largest map, so that one kernel serves all of a function's calls. */
-  readonly recordsMax: number;
+  /** Records that a function's kernel holds: what a map keeps beyond that becomes another run. */
+  readonly capacity: number;
 }
 
 export interface MapResult {
@@ -54,6 +54,8 @@ export interface ReduceEvent {
   readonly firstRecord: number;
   /** The output file; undefined when the output is only validated. */
   readonly output: string | undefined;
+  /** What is written is on the disk before the result is told. */
+  readonly durable?: boolean;
 }
 
 export interface ReduceResult {

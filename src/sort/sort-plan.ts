@@ -3,52 +3,16 @@
  */
 import { MayflyError } from "../errors.ts";
 import type { Code } from "../placement/types.ts";
-import type { ShuffleRates } from "../shuffle-plan/plan-input.ts";
 import { fleetMemoryFor, planShuffle, type ShufflePlan } from "../shuffle-plan/plan-shuffle.ts";
-import {
-  addresses,
-  layOut,
-  mapRegions,
-  memoryBytesMax,
-  partitionsMax,
-  recordBytes,
-  reduceRegions,
-} from "./record-memory.ts";
+import { partitionsMax, recordBytes } from "./record-memory.ts";
 import type { Wave } from "./sort-events.ts";
+import { besideText, fleetLimit, type SortMemory } from "./sort-memory.ts";
+import { fewestWaves, type PassesDetail, passesOf, type SortPasses, type SortSource } from "./sort-passes.ts";
+import { functionMemoryBytesMin, mapsMax, outOfMemory, piecesOf, size } from "./sort-pieces.ts";
 
-const mib = 2 ** 20;
-
-/** Input of one map, and of one reduce: large enough to amortise a task, small enough to balance and to retry. */
-const pieceBytes = 48e6;
-/** Below this a task costs more than it saves. */
-const pieceBytesMin = 4e6;
-/** From here on there are two maps a worker at least, so that a slow one does not double the time. */
-const twoWavesBytes = 200e6;
-const mapsMax = 65_536;
-/** Tables, output blocks and a useful number of records. */
-const functionMemoryBytesMin = 8 * mib;
-/** A partition may grow to so many even shares before its reducer needs a larger kernel than planned. */
-const partitionSlack = 1.5;
-const nodeStepBytes = 16 * mib;
-/** Split points are sampled: a range of partitions is hardly ever more above its share. */
-const waveSkew = 1.25;
-const runBytesMin = 16 * mib;
-/** Resident beyond what is planned here: the runtime, and in a worker the SDK's memory and its prefetch. */
-const nodeProcessBytes = 64 * mib;
-const workerProcessBytes = 160 * mib;
-
-/**
- * Of functions and nodes that share one machine of 2 cores: with these 4 GB by two workers are expected to take as long as they do in
- * the scenario `sort` of `mayfly bench`, 19 s.
- */
-const sortRates: Partial<ShuffleRates> = {
-  inputBytesPerSecond: 300e6,
-  fleetBytesPerSecond: 450e6,
-  taskMs: 10,
-};
-
-/** Two blocks of 1 MiB: one is filled while the other is being written. */
-export const reduceOutputBytes = 2 * mib;
+const nodeStepBytes = 16 * 2 ** 20;
+/** So many numbers of waves that would spill are looked at. */
+const spillCandidatesMax = 12;
 
 export interface SortPlanInput {
   /** Of all records: a multiple of 100; 0 is allowed. */
@@ -59,12 +23,18 @@ export interface SortPlanInput {
   readonly code: Code;
   /** What all nodes together may hold; without it each node gets what it needs. */
   readonly fleetMemoryBytes?: number;
-  /** If nodes and workers run here: what is free for all of them. */
+  /** If nodes and workers run here: what all of them together may take. */
   readonly machineFreeBytes?: number;
   readonly maps?: number;
   readonly partitions?: number;
   /** The most a function's kernel may take; 4 GiB is what WASM can. */
   readonly functionMemoryBytes?: number;
+  /** What waves read again: `binary` by default. */
+  readonly source?: SortSource;
+  /** So many waves and no others. */
+  readonly waves?: number;
+  /** Whether there is a place to spill to. False by default. */
+  readonly canSpill?: boolean;
 }
 
 export interface MapTask {
@@ -75,96 +45,24 @@ export interface MapTask {
 export interface SortPlan {
   readonly records: number;
   readonly maps: readonly MapTask[];
+  /** Records that a map's kernel holds: what it keeps of its input beyond that becomes another run. */
+  readonly mapCapacity: number;
   readonly partitions: number;
   /** Which partitions are shuffled at a time. */
   readonly waves: readonly Wave[];
-  /** Why so, and what it is expected to take. */
+  /** What it is expected to take. */
+  readonly passes: SortPasses;
+  /** What was looked at, that of the plan among them. */
+  readonly alternatives: readonly SortPasses[];
+  /** Why so among the ways to shuffle, with the figures of each. */
   readonly shuffle: ShufflePlan;
+  readonly memory: SortMemory;
   /** Memory limit of one node, a multiple of 16 MiB. */
   readonly nodeMemoryBytes: number;
   /** Map outputs with parity, and their tables, on all nodes at the peak. */
   readonly storedBytesEstimate: number;
   /** Kernel memory of the largest map, and of a reduce up to 1.5 times the even share. The counts tell what it needs. */
   readonly functionMemoryBytes: { readonly map: number; readonly reduce: number };
-}
-
-/** How the work is cut, whatever the memory of the fleet. */
-type Pieces = Pick<SortPlan, "records" | "partitions" | "functionMemoryBytes"> & { readonly maps: number };
-
-const kernelBytes = (sizes: Record<string, number>): number => layOut(sizes).memoryBytes;
-
-/** Records that fit a kernel of `limitBytes`: `perRecord` bytes each beside `fixedBytes`, the tables and alignment. */
-function recordsThatFit(limitBytes: number, perRecord: number, fixedBytes = 0): number {
-  const usable = Math.min(limitBytes, memoryBytesMax) - addresses.regions - fixedBytes - 2 ** 17;
-  return Math.max(0, Math.floor(usable / perRecord));
-}
-
-/** How many pieces to cut `bytes` into: multiples of the workers where there are more pieces than workers. */
-function pieces(bytes: number, workers: number, leastPerWorker: number): number {
-  const wanted = Math.max(Math.ceil(bytes / pieceBytes), workers * leastPerWorker);
-  const count = Math.max(1, Math.min(wanted, Math.ceil(bytes / pieceBytesMin)));
-  return count > workers ? Math.ceil(count / workers) * workers : count;
-}
-
-function piecesOf(input: SortPlanInput): Pieces {
-  const { bytes, workers } = input;
-  const limit = input.functionMemoryBytes ?? memoryBytesMax;
-  const records = bytes / recordBytes;
-  const mapRecordsMax = Math.max(1, recordsThatFit(limit, 2 * recordBytes + 2));
-  const reduceRecordsMax = Math.max(1, recordsThatFit(limit, recordBytes + 16, reduceOutputBytes));
-  const mapsWanted = Math.max(
-    pieces(bytes, workers, bytes > twoWavesBytes ? 2 : 1),
-    Math.ceil(records / mapRecordsMax),
-  );
-  const maps = Math.min(input.maps ?? Math.min(mapsWanted, mapsMax), Math.max(1, records));
-  const partitionsWanted = Math.max(
-    pieces(bytes, workers, 1),
-    Math.ceil((records * partitionSlack) / reduceRecordsMax),
-  );
-  const partitions = input.partitions ?? Math.min(partitionsWanted, partitionsMax);
-  const mapRecords = Math.ceil(records / maps);
-  const reduceRecords = Math.min(records, Math.ceil((records / partitions) * partitionSlack));
-
-  if (mapRecords > mapRecordsMax) {
-    throw outOfMemory(
-      `one of ${maps} maps has ${mapRecords} records, but only ${mapRecordsMax} fit a function's ${size(limit)}`,
-      raisePieces("maps", mapsMax, records, mapRecordsMax),
-    );
-  }
-  if (reduceRecords > reduceRecordsMax) {
-    throw outOfMemory(
-      `one of ${partitions} partitions may get ${reduceRecords} records, but only ${reduceRecordsMax} fit a function's ${size(limit)}`,
-      raisePieces("partitions", partitionsMax, records, reduceRecordsMax / partitionSlack),
-    );
-  }
-  const functionMemoryBytes = {
-    map: kernelBytes(mapRegions(mapRecords)),
-    reduce: kernelBytes(reduceRegions(reduceRecords, reduceOutputBytes)),
-  };
-  return { records, maps, partitions, functionMemoryBytes };
-}
-
-/** Resident memory of one worker process. */
-function workerBytes({ functionMemoryBytes }: Pieces): number {
-  return Math.max(functionMemoryBytes.map, functionMemoryBytes.reduce) + workerProcessBytes;
-}
-
-function outOfMemory(problem: string, advice: string): MayflyError {
-  return new MayflyError("OUT_OF_MEMORY", `${problem}: ${advice}`);
-}
-
-/** What to do about pieces too large for a function. */
-function raisePieces(option: string, most: number, records: number, recordsEach: number): string {
-  const needed = Math.ceil(records / recordsEach);
-  if (needed <= most) return `raise --${option} to ${needed} or raise --function-memory`;
-  const atOnce = Math.floor((most * recordsEach * recordBytes) / 1e9) * 1e9;
-  return `no more than ${size(atOnce)} can be sorted at once with ${most} ${option}: sort in parts`;
-}
-
-/** Decimal, as disks and networks count: 1.23 GB. */
-function size(bytes: number): string {
-  const [unit, name] = bytes >= 1e9 ? [1e9, "GB"] : [1e6, "MB"];
-  return `${Number((bytes / unit).toFixed(2))} ${name}`;
 }
 
 function checkInput(input: SortPlanInput): void {
@@ -184,6 +82,7 @@ function checkInput(input: SortPlanInput): void {
     ["nodes", nodes, 1, 10_000],
     ["maps", input.maps, 1, mapsMax],
     ["partitions", input.partitions, 1, partitionsMax],
+    ["waves", input.waves, 1, partitionsMax],
     ["fleet-memory", input.fleetMemoryBytes, 1, Number.MAX_SAFE_INTEGER],
     ["function-memory", input.functionMemoryBytes, functionMemoryBytesMin, Number.MAX_SAFE_INTEGER],
   ];
@@ -200,18 +99,62 @@ function checkInput(input: SortPlanInput): void {
   }
 }
 
-/** What the nodes may hold together, at most. @throws MayflyError OUT_OF_MEMORY when a fleet of that size does not fit the machine */
-function fleetLimit(input: SortPlanInput, pieces: Pieces): number {
-  const { fleetMemoryBytes = Number.MAX_SAFE_INTEGER, machineFreeBytes, nodes, workers } = input;
-  if (machineFreeBytes === undefined) return fleetMemoryBytes;
-  const beside = nodes * nodeProcessBytes + workers * workerBytes(pieces);
-  const limit = Math.max(0, machineFreeBytes - beside);
-  if (input.fleetMemoryBytes === undefined || fleetMemoryBytes <= limit)
-    return Math.min(limit, fleetMemoryBytes);
-  const needed = `${whatOf(input)} needs ${size(fleetMemoryBytes)} for the fleet and ${besideText(input, pieces)}`;
+/** @throws MayflyError INVALID_ARGUMENT when there are fewer partitions than waves */
+function forcedWaves(input: SortPlanInput, waves: number): PassesDetail {
+  const passes = passesOf(input, waves);
+  const { partitions } = passes.pieces;
+  if (waves <= partitions) return passes;
+  const message = `--waves ${waves} is more than the ${partitions} partitions that there are, and each wave has one at least`;
+  throw new MayflyError("INVALID_ARGUMENT", message);
+}
+
+/** The ways that are looked at: in memory with the fewest waves, and with a place to spill to also fewer of them. */
+function candidatesOf(input: SortPlanInput): PassesDetail[] {
+  if (input.waves !== undefined) return [forcedWaves(input, input.waves)];
+  const fewest = fewestWaves(input);
+  if (fewest?.waves === 1) return [fewest];
+  const most = (fewest?.waves ?? piecesOf(input).partitions + 1) - 1;
+  const count = Math.min(most, spillCandidatesMax);
+  const spilling = Array.from({ length: count }, (_, at) =>
+    passesOf(input, 1 + Math.floor((at * most) / count)),
+  );
+  return [...spilling, ...(fewest === undefined ? [] : [fewest])];
+}
+
+function chooseFrom(candidates: readonly PassesDetail[], input: SortPlanInput): PassesDetail {
+  const possible = candidates.filter(({ fits }) => fits || input.canSpill === true);
+  const first = possible[0] ?? refuse(candidates, input);
+  return possible.reduce((best, each) => (each.seconds < best.seconds ? each : best), first);
+}
+
+/** Says what would fit. */
+function refuse(candidates: readonly PassesDetail[], input: SortPlanInput): never {
+  const last = candidates.at(-1)!;
+  const { pieces, facts, estimate } = last;
+  const { fleetMemoryBytes, machineFreeBytes } = input;
+  const limit = fleetLimit(input, pieces, false, whatOf(input));
+  if (input.waves !== undefined) {
+    const { memoryBytes } = estimate;
+    const fewest = fewestWaves(input);
+    const advice = [
+      `let ${size(last.spilledBytes)} be spilled with --spill file:///DIR or --spill s3://BUCKET`,
+      ...(fewest === undefined ? [] : [`use --waves ${fewest.waves}`]),
+    ];
+    const waves = `in ${input.waves} ${input.waves === 1 ? "wave" : "waves"}`;
+    throw outOfMemory(
+      `${whatOf(input)} ${waves} needs a fleet of ${size(memoryBytes)}, and it may have ${size(limit)}`,
+      advice.join(", or "),
+    );
+  }
+  const { least } = fleetMemoryFor(facts);
+  const needed = `needs a fleet of at least ${size(least)}, partition by partition`;
+  if (fleetMemoryBytes !== undefined && limit === fleetMemoryBytes) {
+    const advice = "raise --fleet-memory or --partitions, or choose a --code with less parity";
+    throw outOfMemory(`${whatOf(input)} ${needed}, not ${size(fleetMemoryBytes)}`, advice);
+  }
   throw outOfMemory(
-    `${needed}, ${size(fleetMemoryBytes + beside)} in all, but ${size(machineFreeBytes)} are free`,
-    "lower --fleet-memory or --workers",
+    `${whatOf(input)} ${needed}, beside ${besideText(input, pieces)}, but ${size(machineFreeBytes ?? 0)} may be used`,
+    "raise --memory, lower --workers or --nodes, raise --partitions, or use more machines",
   );
 }
 
@@ -219,58 +162,44 @@ function whatOf({ bytes, nodes, workers, code }: SortPlanInput): string {
   return `sorting ${size(bytes)} on ${nodes} nodes (code ${code.d}+${code.p}) with ${workers} workers`;
 }
 
-function besideText({ nodes, workers }: SortPlanInput, pieces: Pieces): string {
-  return `${nodes} x ${size(nodeProcessBytes)} for its processes and ${workers} x ${size(workerBytes(pieces))} for workers`;
-}
-
-/** @throws MayflyError OUT_OF_MEMORY */
-function shuffleOf(input: SortPlanInput, pieces: Pieces): ShufflePlan {
-  const { bytes, nodes, workers, code, fleetMemoryBytes, machineFreeBytes } = input;
-  const { maps, partitions } = pieces;
-  const shuffle = {
-    ...{ bytes, maps, partitions, nodes, code, workers, rates: sortRates, skew: waveSkew },
-    // A map writes all it has as one run.
-    runBytes: Math.max(runBytesMin, Math.ceil(bytes / maps)),
-  };
-  const memoryBytes = fleetLimit(input, pieces);
-  const { least } = fleetMemoryFor(shuffle);
-  if (least <= memoryBytes) return planShuffle({ ...shuffle, memoryBytes });
-  const needed = `needs a fleet of at least ${size(least)}, partition by partition`;
-  if (fleetMemoryBytes !== undefined && memoryBytes === fleetMemoryBytes) {
-    const advice = "raise --fleet-memory or --partitions, or choose a --code with less parity";
-    throw outOfMemory(`${whatOf(input)} ${needed}, not ${size(fleetMemoryBytes)}`, advice);
-  }
-  throw outOfMemory(
-    `${whatOf(input)} ${needed}, beside ${besideText(input, pieces)}, but ${size(machineFreeBytes ?? 0)} are free`,
-    "lower --workers or --nodes, raise --partitions, or use more machines",
-  );
-}
-
 /**
- * The plan for one sort: in one pass where the fleet holds it, else in waves. Throws `INVALID_ARGUMENT` for impossible input,
- * `NOT_ENOUGH_NODES` if the code needs more, and `OUT_OF_MEMORY` if nodes, functions or the machine are too small whatever the waves,
- * saying which option to change.
+ * The plan for one sort: in one pass where the fleet holds it, else in waves or with spilling, whichever is expected to end first.
+ * Throws `INVALID_ARGUMENT` for impossible input, `NOT_ENOUGH_NODES` if the code needs more, and `OUT_OF_MEMORY` if nodes, functions
+ * or the machine are too small, saying which option to change.
  */
 export function planSort(input: SortPlanInput): SortPlan {
   checkInput(input);
-  const pieces = piecesOf(input);
-  const shuffle = shuffleOf(input, pieces);
+  const candidates = candidatesOf(input);
+  const chosen = chooseFrom(candidates, input);
+  const { pieces, estimate, facts, memory } = chosen;
   const { nodes, fleetMemoryBytes } = input;
-  const { records, maps, partitions, functionMemoryBytes } = pieces;
-  const { storedBytes, memoryBytes } = shuffle.estimate;
+  const { records, maps, partitions, functionMemoryBytes, mapCapacity } = pieces;
+  const { waves } = chosen;
   const first = (map: number): number => Math.floor((map * records) / maps);
+  const firstPartition = (wave: number): number => Math.floor((wave * partitions) / waves);
   return {
     records,
     maps: Array.from({ length: maps }, (_, map) => ({
       firstRecord: first(map),
       records: first(map + 1) - first(map),
     })),
-    partitions,
-    waves: shuffle.passes.map((pass) => ({ first: pass.firstPartition, count: pass.partitions })),
-    shuffle,
+    ...{ mapCapacity, partitions },
+    waves: Array.from({ length: waves }, (_, wave) => ({
+      first: firstPartition(wave),
+      count: firstPartition(wave + 1) - firstPartition(wave),
+    })),
+    passes: figuresOf(chosen),
+    alternatives: candidates.map(figuresOf),
+    shuffle: planShuffle({ ...facts, memoryBytes: Math.max(memory.fleetBytes, estimate.memoryBytes) }),
+    memory,
     // A fleet of a given size is used whole.
-    nodeMemoryBytes: Math.floor((fleetMemoryBytes ?? memoryBytes) / nodes / nodeStepBytes) * nodeStepBytes,
-    storedBytesEstimate: storedBytes,
+    nodeMemoryBytes:
+      Math.floor((fleetMemoryBytes ?? memory.fleetBytes) / nodes / nodeStepBytes) * nodeStepBytes,
+    storedBytesEstimate: chosen.storedBytes,
     functionMemoryBytes,
   };
+}
+
+function figuresOf({ pieces: _, facts: __, estimate: ___, ...figures }: PassesDetail): SortPasses {
+  return figures;
 }

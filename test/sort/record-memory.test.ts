@@ -42,6 +42,8 @@ test("tables do not reach into one another", () => {
     splits: (partitionsMax - 1) * 10,
     bounds: (partitionsMax - 1) * 16,
     prefixTable: 65_537 * 2,
+    states: (1024 + 9) * 16,
+    places: 1024 * 4,
     regions: 0,
   };
   const names = Object.keys(addresses) as (keyof typeof addresses)[];

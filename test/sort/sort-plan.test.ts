@@ -3,7 +3,8 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { MayflyError } from "../../src/errors.ts";
 import { layOut, mapRegions, reduceRegions } from "../../src/sort/record-memory.ts";
-import { planSort, reduceOutputBytes, type SortPlanInput } from "../../src/sort/sort-plan.ts";
+import { reduceOutputBytes } from "../../src/sort/sort-pieces.ts";
+import { planSort, type SortPlanInput } from "../../src/sort/sort-plan.ts";
 
 /** "plan bytes=100 workers=1 nodes=3 code=2+1 ..." */
 function parse(line: string): SortPlanInput {

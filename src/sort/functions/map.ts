@@ -1,17 +1,23 @@
-/** The map function of a sort: takes its part of the input, partitions it by the splits, writes it to the shuffle as one run. */
-import { open } from "node:fs/promises";
+/**
+ * The map function of a sort: takes its part of the input, keeps what belongs to the wave, partitions it by the
+ * splits, and writes it to the shuffle as one run.
+ */
+import { type FileHandle, open } from "node:fs/promises";
 import { MayflyError } from "../../errors.ts";
 import type { FunctionContext } from "../../executor/executor.ts";
-import { createRecordKernel, type RecordKernel } from "../record-kernel.ts";
-import { mapRegions, recordBytes } from "../record-memory.ts";
-import type { MapEvent, MapResult, SortShuffle } from "../sort-events.ts";
+import { createRecordKernel, type KeyRange, type RecordKernel } from "../record-kernel.ts";
+import { keyBytes, mapRegions, recordBytes } from "../record-memory.ts";
+import type { MapEvent, MapResult, SortShuffle, Wave } from "../sort-events.ts";
+import type { MapTask } from "../sort-plan.ts";
 
 type MapKernel = RecordKernel<keyof ReturnType<typeof mapRegions>>;
 
 /** Kept for the next call of this process: fresh memory is slow when first touched. */
-let kept: { readonly kernel: MapKernel; readonly recordsMax: number } | undefined;
+let kept: { readonly kernel: MapKernel; readonly capacity: number } | undefined;
 
 const timeoutMs = 10 * 60_000;
+/** Some MiB: a read at a time, which is looked at while it is in the cache. */
+const readRecords = 20_000;
 
 export function mapRecords(event: MapEvent, context: FunctionContext): Promise<MapResult> {
   const { name, maps, wave } = event.shuffle;
@@ -26,66 +32,122 @@ export async function mapTo(
 ): Promise<MapResult> {
   const { map, task } = event;
   const { wave } = event.shuffle;
-  const kernel = kernelFor(Math.max(event.recordsMax, task.records));
-  await readInput(kernel, event);
+  const kernel = kernelFor(event.capacity);
+  const splits = Buffer.from(event.splits, "base64");
+  const range = rangeOf(wave, splits);
   const { input, output, ids } = kernel.regions;
-  const all = kernel.partition({
-    ...{ from: input.at, records: task.records, to: output.at, ids: ids.at },
-    splits: Buffer.from(event.splits, "base64"),
-  });
-  const counts = all.subarray(wave.first, wave.first + wave.count);
-  const [skipped, records] = [sumOf(all.subarray(0, wave.first)), sumOf(counts)];
-  const at = output.at + skipped * recordBytes;
-  const bytes = kernel.bytes.subarray(at, at + records * recordBytes);
-  const checksum = kernel.checksum(at, records);
+  const counts = new Array<number>(wave.count).fill(0);
+  let checksum = 0n;
   const writer = shuffle.writer(map, { attempt, timeoutMs });
+  const source = await openInput(event);
   try {
-    const lengths = Float64Array.from(counts, (count) => count * recordBytes);
-    await writer.writeRun(bytes, lengths, counts);
+    // One run, unless the range has more of this input than of others.
+    for (let passed = 0; passed < task.records; ) {
+      const found = await source.read(kernel, passed, range);
+      passed += found.passed;
+      if (found.kept === 0) continue;
+      const all = kernel.partition({
+        from: input.at,
+        records: found.kept,
+        to: output.at,
+        ids: ids.at,
+        splits,
+      });
+      const run = all.subarray(wave.first, wave.first + wave.count);
+      const bytes = kernel.bytes.subarray(output.at, output.at + found.kept * recordBytes);
+      checksum += kernel.checksum(output.at, found.kept);
+      await writer.writeRun(
+        bytes,
+        Float64Array.from(run, (count) => count * recordBytes),
+        run,
+      );
+      for (const [place, count] of run.entries()) counts[place]! += count;
+    }
     await writer.commit();
   } catch (thrown) {
     await writer.abort();
     throw thrown;
+  } finally {
+    await source.close();
   }
-  progress({ mapped: bytes.length });
-  return {
-    ...{ counts: [...counts], checksum: checksum.toString() },
-    rssBytes: process.resourceUsage().maxRSS * 1024,
+  progress({ mapped: counts.reduce((sum, count) => sum + count, 0) * recordBytes });
+  return { counts, checksum: checksum.toString(), rssBytes: process.resourceUsage().maxRSS * 1024 };
+}
+
+/** Undefined when the wave has all keys. */
+function rangeOf({ first, count }: Wave, splits: Uint8Array): KeyRange | undefined {
+  const split = (partition: number): Uint8Array | undefined => {
+    const at = (partition - 1) * keyBytes;
+    return at < 0 || at >= splits.length ? undefined : splits.subarray(at, at + keyBytes);
   };
+  const [lower, upper] = [split(first), split(first + count)];
+  return lower === undefined && upper === undefined ? undefined : { lower, upper };
 }
 
-function sumOf(counts: Uint32Array): number {
-  return counts.reduce((sum, count) => sum + count, 0);
-}
-
-function kernelFor(recordsMax: number): MapKernel {
-  if (kept === undefined || kept.recordsMax < recordsMax) {
-    kept = { kernel: createRecordKernel({ regions: mapRegions(recordsMax) }), recordsMax };
-  }
+function kernelFor(capacity: number): MapKernel {
+  if (kept === undefined || kept.capacity < capacity)
+    kept = { kernel: createRecordKernel({ regions: mapRegions(capacity) }), capacity };
   return kept.kernel;
 }
 
-async function readInput(kernel: MapKernel, { input, task }: MapEvent): Promise<void> {
-  const { at } = kernel.regions.input;
-  if ("generate" in input) {
-    kernel.generate(at, task.firstRecord, task.records, input.generate);
-    return;
-  }
-  const file = await open(input.file, "r");
-  try {
-    const length = task.records * recordBytes;
-    const start = task.firstRecord * recordBytes;
-    for (let done = 0; done < length; ) {
-      const { bytesRead } = await file.read(kernel.bytes, at + done, length - done, start + done);
-      if (bytesRead === 0) {
-        throw new MayflyError(
-          "INPUT_INVALID",
-          `${input.file} became shorter while it was read: ${start + done} bytes are left.`,
-        );
+interface MapInput {
+  /** Fills the kernel's input from the task's record `passed` on with what is in the range, as far as there is room. */
+  read(kernel: MapKernel, passed: number, range: KeyRange | undefined): Promise<Found>;
+  close(): Promise<void>;
+}
+
+interface Found {
+  readonly kept: number;
+  /** Records that were looked at. */
+  readonly passed: number;
+}
+
+async function openInput({ input, task, capacity }: MapEvent): Promise<MapInput> {
+  if ("file" in input) return openFile(input.file, task, capacity);
+  return {
+    async read(kernel, passed, range) {
+      const to = kernel.regions.input.at;
+      const firstRecord = task.firstRecord + passed;
+      const records = task.records - passed;
+      const format = input.generate;
+      if (range !== undefined)
+        return kernel.generateRange({ to, capacity, firstRecord, records, range, format });
+      const count = Math.min(capacity, records);
+      kernel.generate(to, firstRecord, count, format);
+      return { kept: count, passed: count };
+    },
+    async close() {},
+  };
+}
+
+async function openFile(path: string, task: MapTask, capacity: number): Promise<MapInput> {
+  const file = await open(path, "r");
+  return {
+    async read(kernel, before, range) {
+      let [kept, passed] = [0, 0];
+      while (before + passed < task.records && kept < capacity) {
+        const at = kernel.regions.input.at + kept * recordBytes;
+        // Without a range everything stays: one read. With one most of it goes at once, while it is in the cache.
+        const most = range === undefined ? capacity : readRecords;
+        const count = Math.min(most, capacity - kept, task.records - before - passed);
+        const bytes = kernel.bytes.subarray(at, at + count * recordBytes);
+        await readFully(file, path, bytes, (task.firstRecord + before + passed) * recordBytes);
+        kept += range === undefined ? count : kernel.keepRange(at, count, range);
+        passed += count;
       }
-      done += bytesRead;
+      return { kept, passed };
+    },
+    close: () => file.close(),
+  };
+}
+
+async function readFully(file: FileHandle, path: string, bytes: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    const { bytesRead } = await file.read(bytes, done, bytes.length - done, position + done);
+    if (bytesRead === 0) {
+      const message = `${path} became shorter while it was read: ${position + done} bytes are left.`;
+      throw new MayflyError("INPUT_INVALID", message);
     }
-  } finally {
-    await file.close();
+    done += bytesRead;
   }
 }

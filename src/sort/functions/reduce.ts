@@ -10,7 +10,7 @@ import type { FunctionContext } from "../../executor/executor.ts";
 import { createRecordKernel, type RecordKernel, type SortedRecords } from "../record-kernel.ts";
 import { recordBytes, reduceRegions } from "../record-memory.ts";
 import type { LostMaps, ReduceEvent, ReduceResult, SortShuffle } from "../sort-events.ts";
-import { reduceOutputBytes } from "../sort-plan.ts";
+import { reduceOutputBytes } from "../sort-pieces.ts";
 
 type ReduceKernel = RecordKernel<keyof ReturnType<typeof reduceRegions>>;
 
@@ -154,6 +154,7 @@ async function emit(kernel: ReduceKernel, sorted: SortedRecords, event: ReduceEv
       writing?.catch(() => undefined);
     }
     await writing;
+    if (event.durable) await file?.datasync();
   } finally {
     await writing?.catch(() => undefined);
     await file?.close();
