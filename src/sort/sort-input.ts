@@ -6,6 +6,9 @@ import { createRecordKernel } from "./record-kernel.ts";
 import { keyBytes, recordBytes } from "./record-memory.ts";
 import type { SortInput } from "./sort-events.ts";
 
+/** Of single keys, for a sample. */
+const readsAtOnce = 64;
+
 /** Records of a file. @throws MayflyError INPUT_INVALID when it cannot be read or does not consist of whole records */
 export async function recordsOfFile(path: string): Promise<number> {
   const facts = await stat(path).catch((error: NodeJS.ErrnoException) => {
@@ -50,10 +53,14 @@ async function sampleFile(path: string, places: readonly number[]): Promise<Uint
   const keys = new Uint8Array(places.length * keyBytes);
   const file = await open(path, "r");
   try {
-    for (const [i, place] of places.entries()) {
-      const { bytesRead } = await file.read(keys, i * keyBytes, keyBytes, place * recordBytes);
+    const readKey = async (i: number): Promise<void> => {
+      const { bytesRead } = await file.read(keys, i * keyBytes, keyBytes, places[i]! * recordBytes);
       if (bytesRead !== keyBytes)
         throw new MayflyError("INPUT_INVALID", `Input ${path} became shorter while it was read.`);
+    };
+    for (let first = 0; first < places.length; first += readsAtOnce) {
+      const count = Math.min(readsAtOnce, places.length - first);
+      await Promise.all(Array.from({ length: count }, (_, i) => readKey(first + i)));
     }
   } finally {
     await file.close();

@@ -1,5 +1,6 @@
 /** How a sort is cut into maps and partitions, and what memory a function takes for one: pure. All sizes in bytes. */
 import { MayflyError } from "../errors.ts";
+import { outputAlignBytes } from "./output-blocks.ts";
 import { rangeBlockRecords } from "./record-kernel.ts";
 import {
   addresses,
@@ -24,8 +25,8 @@ export const mapsMax = 65_536;
 export const functionMemoryBytesMin = 8 * mib;
 /** A partition may grow to so many even shares before its reducer needs a larger kernel than planned. */
 const partitionSlack = 1.5;
-/** Two blocks of 1 MiB: one is filled while the other is being written. */
-export const reduceOutputBytes = 2 * mib;
+/** Two blocks of 4 MiB: one is filled while the other is being written; and what it takes to align them. */
+export const reduceOutputBytes = 8 * mib + outputAlignBytes;
 /** What a map keeps of its input varies with it: hardly ever more than this above its share. */
 const mapSlack = 1.1;
 

@@ -2,11 +2,11 @@
  * The reduce function of a sort: gathers one partition from the shuffle straight into the memory where it is sorted, sorts and checks
  * it, and writes it to its place in the output, if there is one.
  */
-import { type FileHandle, open } from "node:fs/promises";
 import type { Job } from "../../../client/job.ts";
 import { systemClock } from "../../clock.ts";
 import { MayflyError } from "../../errors.ts";
 import type { FunctionContext } from "../../executor/executor.ts";
+import { OutputBlocks } from "../output-blocks.ts";
 import { createRecordKernel, type RecordKernel, type SortedRecords } from "../record-kernel.ts";
 import { recordBytes, reduceRegions } from "../record-memory.ts";
 import type { LostMaps, ReduceEvent, ReduceResult, SortShuffle } from "../sort-events.ts";
@@ -19,7 +19,6 @@ let kept: { readonly kernel: ReduceKernel; readonly records: number } | undefine
 let keptShuffle: { readonly job: Job; readonly name: string; readonly shuffle: SortShuffle } | undefined;
 
 const timeoutMs = 10 * 60_000;
-const blockRecords = Math.floor(reduceOutputBytes / 2 / recordBytes);
 
 export function reducePartition(
   event: ReduceEvent,
@@ -126,15 +125,19 @@ interface Checked {
 
 /** Gathers the order block by block, validating each; one block is written while the next is gathered. */
 async function emit(kernel: ReduceKernel, sorted: SortedRecords, event: ReduceEvent): Promise<Checked> {
+  const { output: region } = kernel.regions;
   const offset = event.firstRecord * recordBytes;
-  const file = event.output === undefined ? undefined : await open(event.output, "r+");
-  let writing: Promise<void> | undefined;
+  const blocks =
+    event.output === undefined
+      ? undefined
+      : await OutputBlocks.open(kernel.bytes, region, event.output, offset);
+  const blockRecords = Math.floor((blocks?.bytesMax ?? region.bytes) / recordBytes);
   let [checksum, duplicateKeys, firstKey] = [0n, 0, ""];
   let previous: Uint8Array | undefined;
   try {
-    for (let first = 0, block = 0; first < sorted.records; first += blockRecords, block++) {
+    for (let first = 0; first < sorted.records; first += blockRecords) {
       const count = Math.min(blockRecords, sorted.records - first);
-      const at = kernel.regions.output.at + (block % 2) * blockRecords * recordBytes;
+      const at = blocks?.at ?? region.at;
       kernel.gather(sorted, first, count, at);
       checksum += kernel.checksum(at, count);
       const order = kernel.checkOrder(at, count, previous);
@@ -147,33 +150,12 @@ async function emit(kernel: ReduceKernel, sorted: SortedRecords, event: ReduceEv
       duplicateKeys += order.duplicates;
       if (first === 0) firstKey = Buffer.from(kernel.keyAt(at)).toString("hex");
       previous = kernel.keyAt(at + (count - 1) * recordBytes);
-      await writing;
-      const bytes = kernel.bytes.subarray(at, at + count * recordBytes);
-      writing = file && writeAll(file, bytes, offset + first * recordBytes, event.output!);
-      // Its rejection is seen at the next await; until then it must not count as unhandled.
-      writing?.catch(() => undefined);
+      await blocks?.take(count * recordBytes);
     }
-    await writing;
-    if (event.durable) await file?.datasync();
+    await blocks?.end(event.durable === true);
   } finally {
-    await writing?.catch(() => undefined);
-    await file?.close();
+    await blocks?.close();
   }
   const lastKey = previous === undefined ? "" : Buffer.from(previous).toString("hex");
   return { checksum, duplicateKeys, firstKey, lastKey };
-}
-
-async function writeAll(file: FileHandle, bytes: Uint8Array, position: number, path: string): Promise<void> {
-  try {
-    for (let done = 0; done < bytes.length; ) {
-      done += (await file.write(bytes, done, bytes.length - done, position + done)).bytesWritten;
-    }
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new MayflyError(
-      "OUTPUT_FAILED",
-      `Writing ${path} failed: ${why}. Nothing is left under the final name.`,
-      { cause },
-    );
-  }
 }
