@@ -41,10 +41,10 @@ test("100 GB in 20 GiB: waves in memory, and what spilling would take", () => {
     requests   0 PUTs, 0 GETs
 
     PLAN            TIME  MB/s   MEMORY  SPILLED   PUTS    GETS
-      one pass  22.2 min    75  21.5 GB  90.9 GB  2,708  21,664
-      3 waves   19.6 min    85  21.5 GB  73.2 GB  2,181  17,448
-      5 waves     17 min    98  21.5 GB  55.6 GB  1,660  13,260
-      7 waves   14.4 min   116  21.5 GB  38.4 GB  1,148   9,156
+      one pass  18.4 min    91  21.5 GB  90.9 GB  2,708  21,664
+      3 waves   16.5 min   101  21.5 GB  73.2 GB  2,181  17,448
+      5 waves   14.6 min   114  21.5 GB  55.6 GB  1,660  13,260
+      7 waves   12.8 min   130  21.5 GB  38.4 GB  1,148   9,156
     * 9 waves    8.5 min   196  21.4 GB        -      -       -"
   `);
 });
@@ -55,8 +55,8 @@ test("two waves by force spill the rest, and the table has no other plan", () =>
     "records    1,000,000,000 (100 GB)
     plan       2 waves of up to 1,042 partitions; each makes or reads the input again and keeps its range of keys
     functions  1042 maps a wave, 2084 reduces in all, 2 at a time
-    time       20.9 min, 80 MB/s
-    phases     map 5.82 min, reduce 122 s, spill 13.1 min
+    time       17.4 min, 96 MB/s
+    phases     map 5.82 min, reduce 122 s, spill 9.57 min
     fleet      6 nodes of 3.06 GiB, code 4+2
     memory     20 GiB of 20 GiB for all processes: nodes 19.2 GiB, functions 692 MiB, controller 160 MiB
     spill      82 GB to file:///s, 41 GB at a time
@@ -64,7 +64,7 @@ test("two waves by force spill the rest, and the table has no other plan", () =>
     disk       41 GB of spill in /s, 60 GB free
 
     PLAN           TIME  MB/s   MEMORY  SPILLED   PUTS    GETS
-    * 2 waves  20.9 min    80  21.5 GB    82 GB  2,446  19,560"
+    * 2 waves  17.4 min    96  21.5 GB    82 GB  2,446  19,560"
   `);
   expect(dryRunJson(dryRun)).toMatchObject({
     ...{ waves: 2, records: 1e9, bytes: 100e9, code: "4+2", nodes: 6, workers: 2 },

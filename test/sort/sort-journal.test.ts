@@ -1,4 +1,13 @@
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import {
+  appendFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -76,4 +85,18 @@ test("a folder has one sort, and without one there is nothing to go on with", as
   await journal.close();
   appendFileSync(path, "not JSON\n");
   expect(await codeOf(resumeJournal(dir))).toMatch(/^DAMAGED .*line 2/);
+});
+
+test("two at a time are refused, and one that was killed is not waited for", async () => {
+  await (await createJournal(dir, {})).close();
+  const holder = join(dir, "running");
+  expect(existsSync(holder)).toBe(false);
+  writeFileSync(holder, String(process.ppid));
+  expect(await codeOf(resumeJournal(dir))).toMatch(/^INPUT_INVALID Process \d+ is at this sort already/);
+  // The child has ended by then: nobody has its number.
+  writeFileSync(holder, String(spawnSync(process.execPath, ["--version"]).pid));
+  const { journal } = await resumeJournal(dir);
+  expect(readFileSync(holder, "utf8")).toBe(String(process.pid));
+  await journal.close();
+  expect(existsSync(holder)).toBe(false);
 });
