@@ -26,7 +26,7 @@ interface Particulars {
   readonly scale: number | undefined;
 }
 
-const scaledScenarios = ["failover", "elastic", "shuffle", "sort"];
+const scaledScenarios = ["failover", "elastic", "shuffle", "sort", "sort100"];
 const scaledList = new Intl.ListFormat("en").format(scaledScenarios);
 
 const scenarios: Readonly<Record<string, Scenario>> = {
@@ -102,6 +102,11 @@ const scenarios: Readonly<Record<string, Scenario>> = {
       "mayfly sort of 2 to 10 GB on two cores, beside GNU sort, DuckDB and PySpark on the same ASCII records",
     rounds: 3,
     run: async (options, { scale }) => (await import("../../bench/sort.ts")).benchSort(options, scale),
+  },
+  sort100: {
+    summary: "mayfly sort of 100 GB on two cores within 20 GiB: as planned, and in two waves that spill",
+    rounds: 1,
+    run: async (options, { scale }) => (await import("../../bench/sort100.ts")).benchSort100(options, scale),
   },
   autoscale: {
     summary: "node-hours and delays of the autoscaler over 12 simulated hours of 2,000 nodes and 5,000 jobs",

@@ -7,12 +7,14 @@
  *     {"kind":"reduced", ...}   a partition is sorted, checked, and in the output if there is one
  *     {"kind":"wave", ...}      all partitions of a wave are: its figures
  */
-import { type FileHandle, mkdir, open, readFile } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { MayflyError } from "../errors.ts";
 import type { ReduceResult } from "./sort-events.ts";
 
 export const journalFile = "sort-journal.jsonl";
+/** Has the process id of whoever goes on with the sort; of one that is gone it says nothing. */
+const holderFile = "running";
 
 /** Of one wave; the counts are those of its partitions. */
 export interface MappedWave {
@@ -63,6 +65,27 @@ export interface SortJournal {
 
 const none: SortDone = { mapped: new Map(), reduced: [], partitions: new Set(), waves: [] };
 
+/** Two that go on with one sort would write over one another. @throws MayflyError INPUT_INVALID */
+async function hold(dir: string): Promise<() => Promise<void>> {
+  const path = join(dir, holderFile);
+  const pid = Number(await readFile(path, "utf8").catch(() => ""));
+  if (pid > 0 && pid !== process.pid && isRunning(pid)) {
+    const message = `Process ${pid} is at this sort already; if it is another one that has the number by now, remove ${path}.`;
+    throw new MayflyError("INPUT_INVALID", message);
+  }
+  await writeFile(path, String(process.pid));
+  return () => rm(path, { force: true });
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (thrown) {
+    return (thrown as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
 /** @param run what a resumed run is given: plain JSON @throws MayflyError OUTPUT_FAILED when the folder has a journal already, or cannot be written */
 export async function createJournal(dir: string, run: object): Promise<SortJournal> {
   const path = join(dir, journalFile);
@@ -75,7 +98,7 @@ export async function createJournal(dir: string, run: object): Promise<SortJourn
           : cause.message;
       throw new MayflyError("OUTPUT_FAILED", `The journal ${path} cannot be made: ${why}.`, { cause });
     });
-  const journal = journalOn(file, path, none);
+  const journal = journalOn(file, path, none, await hold(dir));
   await journal.append({ kind: "run", ...run });
   // The name of the file, too.
   const folder = await open(dir, "r");
@@ -98,10 +121,11 @@ export async function resumeJournal(dir: string): Promise<{ journal: SortJournal
       "INPUT_INVALID",
       `${path} has nothing to go on with: the sort was killed before it began.`,
     );
+  const done = doneOf(entries as readonly JournalEntry[]);
+  const release = await hold(dir);
   const file = await open(path, "r+");
   await file.truncate(wholeBytes);
-  const done = doneOf(entries as readonly JournalEntry[]);
-  return { journal: journalOn(file, path, done, wholeBytes), run };
+  return { journal: journalOn(file, path, done, release, wholeBytes), run };
 }
 
 function entryOf(line: string, where: string): RunEntry | JournalEntry {
@@ -135,7 +159,13 @@ interface OpenJournal extends SortJournal {
 }
 
 /** Entries that come while others are being written are written together after them. */
-function journalOn(file: FileHandle, path: string, done: SortDone, sizeBytes = 0): OpenJournal {
+function journalOn(
+  file: FileHandle,
+  path: string,
+  done: SortDone,
+  release: () => Promise<void>,
+  sizeBytes = 0,
+): OpenJournal {
   let at = sizeBytes;
   let waiting = "";
   let next: Promise<void> | undefined;
@@ -164,7 +194,10 @@ function journalOn(file: FileHandle, path: string, done: SortDone, sizeBytes = 0
       return next;
     },
     async close() {
-      closing ??= last.catch(() => undefined).then(() => file.close());
+      closing ??= last
+        .catch(() => undefined)
+        .then(() => file.close())
+        .then(release);
       await closing;
     },
   };

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { defaultMemoryBytes } from "../../src/cli/dev.ts";
-import { checkFreeMemory, freeMemoryBytes } from "../../src/cli/machine-memory.ts";
+import { checkFreeMemory, freeMemoryBytes, totalMemoryBytes } from "../../src/cli/machine-memory.ts";
 import { parseBytes } from "../../src/cli/sizes.ts";
 import { MayflyError } from "../../src/errors.ts";
 
@@ -66,4 +66,14 @@ test.each([
   [24 * gibibyte, 3, 4095 * 2 ** 20],
 ])("of %i free bytes %i nodes take %i unless told otherwise", (freeBytes, nodes, bytes) => {
   expect(defaultMemoryBytes(freeBytes, nodes)).toBe(bytes);
+});
+
+test("the whole is that of the machine, or of the closest group around this process", () => {
+  const group = { "/proc/self/cgroup": "0::/a", "/sys/fs/cgroup/memory.max": String(3 * gibibyte) };
+  const total = (files: Readonly<Record<string, string>>): number =>
+    totalMemoryBytes((path) => files[path], 10 * gibibyte);
+  expect(total({})).toBe(10 * gibibyte);
+  expect(total(group)).toBe(3 * gibibyte);
+  expect(total({ ...group, "/sys/fs/cgroup/a/memory.max": String(gibibyte) })).toBe(gibibyte);
+  expect(total({ ...group, "/sys/fs/cgroup/memory.max": "max" })).toBe(10 * gibibyte);
 });

@@ -119,6 +119,23 @@ describe("files", () => {
     expect(ended.stderr).toMatch(/map {2}100%/);
   });
 
+  test("waves of a file whose keys lie together have maps of several runs, and the same output", async () => {
+    const [input, output] = [join(dir, "ordered.txt"), join(dir, "waves.txt")];
+    generateFile(input, 200_000, true);
+    // In order: each wave has all it keeps from one map.
+    const lines = readFileSync(input, "latin1").split("\r\n").slice(0, -1).toSorted();
+    const expected = Buffer.from(lines.map((line) => `${line}\r\n`).join(""), "latin1");
+    writeFileSync(input, expected);
+    const ended = await mayfly(
+      ...["sort", "--input", input, "--output", output, "--waves", "5", "--partitions", "10", "--maps", "5"],
+      ...["--nodes", "3", "--code", "2+1", "--workers", "2"],
+    );
+    expect(ended.code, ended.stderr).toBe(0);
+    expect(readFileSync(output).equals(expected)).toBe(true);
+    expect(ended.stdout).toMatch(/5 maps, 10 reduces in 5 waves/);
+    expect(ended.stderr).toMatch(/wave 5 of 5: \S+ MB in /);
+  });
+
   test("a truncated file is refused, with what is left over", async () => {
     const [input, output] = [join(dir, "short.bin"), join(dir, "short.out")];
     generateFile(input, 1000, false);
@@ -197,6 +214,36 @@ test("what does not fit the fleet at once is sorted in waves, and --explain says
   expect(explained.stderr).toBe("");
   const json = await mayfly("sort", "--generate", "100MB", ...fleet, "--explain", "--json");
   expect(report(json)).toMatchObject({ strategy: "waves", estimate: { passes: 4, feasible: true } });
+});
+
+test("a plan that cannot be run is refused with what would fit, and --dry-run starts nothing", async () => {
+  const refused = await mayfly("sort", "--generate", "4GB", "--memory", "2GiB", "--waves", "2");
+  expect(refused).toMatchObject({ code: 1, stdout: "" });
+  expect(refused.stderr).toMatch(/--spill file:\/\/\/DIR .* or use --waves \d+ \(OUT_OF_MEMORY\)/);
+  const spill = ["--waves", "2", "--spill", `file://${dir}/spill`];
+  const planned = await mayfly(
+    "sort",
+    "--generate",
+    "4GB",
+    "--memory",
+    "2GiB",
+    ...spill,
+    "--dry-run",
+    "--json",
+  );
+  expect(planned.stderr).toBe("");
+  const plan = report(planned) as { spill: { bytes: number }; memory: { totalBytes: number } };
+  expect(plan).toMatchObject({ waves: 2, spill: { url: `file://${dir}/spill` } });
+  expect(plan.spill.bytes).toBeGreaterThan(1e9);
+  expect(plan.memory.totalBytes).toBeLessThanOrEqual(2 * 2 ** 30);
+  expect(existsSync(join(dir, "spill"))).toBe(false);
+  // More than the disk of a machine that runs tests has.
+  const huge = ["--generate", "2TB", "--waves", "1", "--partitions", "4096", "--workers", "1"];
+  const refusedDisk = await mayfly("sort", ...huge, "--memory", "4GiB", ...spill.slice(2), "--dry-run");
+  expect(refusedDisk).toMatchObject({ code: 1, stdout: "" });
+  expect(refusedDisk.stderr).toMatch(/does not fit the disk: .* TB of spill in .* are free: take more waves/);
+  const text = await mayfly("sort", "--generate", "4GB", "--memory", "2GiB", "--dry-run");
+  expect(text.stdout).toMatch(/memory +\S+ GiB of 2 GiB for all processes/);
 });
 
 test("what is missing or contradicts itself is a usage error with an example", async () => {
