@@ -4,8 +4,8 @@
  * - Concurrency rises by one for each round of answers and falls when the store says that it is too much (by half), or when answers take
  *   more than twice as long as they usually do for requests of their kind (by a tenth). At most once for those that were under way
  *   together, since they all say the same.
- * - The rate has no limit until the store says SlowDown. Then it is half of what was sent in the last second, and rises by a
- *   twentieth a second until it is so high that there may as well be none.
+ * - The rate has no limit until the store says SlowDown more than now and then: it does so for reasons of its own, too. Then it is half of
+ *   what was sent in the last second, and rises by a fifth each second until it is so high that there may as well be none.
  *
  * Latency counts from the last byte sent to the first one received, so that large bodies do not look like slow answers. What is usual
  * is a slow average, and now is a fast one: the least one ever seen would not do, for a store's answers vary by
@@ -39,10 +39,13 @@ const slowExtraMs = 10;
 const usualWeight = 1 / 200;
 const nowWeight = 1 / 10;
 const kindsMax = 100;
-const ratePerSecondMin = 1;
+const ratePerSecondMin = 10;
 /** No store that a process talks to answers that many: above it there is no limit. */
 const ratePerSecondMax = 5000;
-const raisePerSecond = 0.05;
+const raisePerSecond = 0.2;
+/** Of the last answers, each of which counts for a twentieth: two of a few, or one of ten for long. */
+const throttledShareMax = 0.09;
+const throttledWeight = 1 / 20;
 /** Requests that may leave at once after a pause, in seconds of the rate. */
 const burstSeconds = 0.1;
 
@@ -54,6 +57,7 @@ export class Limiter {
   #loweredAtMs = Number.NEGATIVE_INFINITY;
   #slowedAtMs = Number.NEGATIVE_INFINITY;
   #rate = Number.POSITIVE_INFINITY;
+  #throttledShare = 0;
   #tokens = 0;
   #tokensAtMs = 0;
   #secondAtMs = 0;
@@ -97,20 +101,23 @@ export class Limiter {
 
   /** Of each request that was started, once. */
   finish(nowMs: number, sample: RequestSample): void {
-    const wasFull = this.#inFlight >= this.concurrency;
+    // As long as there is no more to do, more would never be tried.
+    const isUsed = this.#inFlight * 2 > this.concurrency;
     this.#inFlight -= 1;
+    const share = sample.outcome === "throttled" ? 1 : 0;
+    if (sample.outcome !== "failed") this.#throttledShare += (share - this.#throttledShare) * throttledWeight;
     if (sample.outcome === "throttled") {
       this.#slowDown(nowMs, sample.startedAtMs);
     } else if (sample.outcome === "ok") {
       if (this.#isSlow(sample)) this.#lower(nowMs, sample.startedAtMs, 0.9);
-      else if (wasFull) this.#concurrency += 1 / this.#concurrency;
+      else if (isUsed) this.#concurrency += 1 / this.#concurrency;
       this.#concurrency = Math.min(this.#concurrency, this.#options.concurrencyMax);
     }
   }
 
   #slowDown(nowMs: number, startedAtMs: number): void {
     this.#lower(nowMs, startedAtMs, 0.5);
-    if (startedAtMs <= this.#slowedAtMs) return;
+    if (this.#throttledShare < throttledShareMax || startedAtMs <= this.#slowedAtMs) return;
     this.#refill(nowMs);
     this.#countSecond(nowMs);
     const sent = Math.max(this.#startsInSecond, this.#startsInLastSecond);
