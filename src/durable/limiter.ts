@@ -36,7 +36,7 @@ export const storeLimits: LimiterOptions = { concurrencyMin: 4, concurrencyMax: 
 const slowRatio = 2;
 /** Below that, a difference is chance. */
 const slowExtraMs = 10;
-const usualWeight = 1 / 200;
+const usualWeight = 1 / 500;
 const nowWeight = 1 / 10;
 const kindsMax = 100;
 const ratePerSecondMin = 10;

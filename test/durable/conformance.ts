@@ -233,7 +233,9 @@ export function testObjectStore(tested: StoreUnderTest): void {
   });
 
   test("more names than fit a page, or a request", async () => {
-    const names = Array.from({ length: 1203 }, (_, i) => `many/${String(i).padStart(5, "0")}`);
+    // Behind faults it is about the faults, and each one costs time.
+    const length = repeatsNothing ? 1203 : 203;
+    const names = Array.from({ length }, (_, i) => `many/${String(i).padStart(5, "0")}`);
     for (let at = 0; at < names.length; at += 50) {
       await Promise.all(names.slice(at, at + 50).map((name) => store.put(name, new Uint8Array(1))));
     }

@@ -46,7 +46,7 @@ describe("requests at a time", () => {
     const limiter = new Limiter();
     const nowMs = rounds(limiter, 0, 20, () => 20);
     const before = limiter.concurrency;
-    rounds(limiter, nowMs, 10, () => 200);
+    rounds(limiter, nowMs, 8, () => 200);
     expect(limiter.concurrency).toBeLessThan(before * 0.7);
     rounds(limiter, nowMs + 10_000, 25, (n) => 1000 * n);
     expect(limiter.concurrency).toBeGreaterThanOrEqual(concurrencyMin);
