@@ -101,6 +101,24 @@ export async function startFastestS3Server(
   return fastest.server;
 }
 
+/** One of them by its name, with an empty bucket; absent, with the line to type, when it is not installed. */
+export async function startS3Server(name: string, isPinned = true): Promise<S3Server | Absent> {
+  const program = programs.find((each) => each.name === name);
+  const path = join(peersFolder(), "bin", name);
+  if (program === undefined || !existsSync(path)) {
+    return { absent: `the S3 server ${name} is not installed; run: npm run install-peers -- ${name}` };
+  }
+  const server = await startServer(program, path, isPinned);
+  try {
+    const { createBucket } = await import("./s3.ts");
+    await createBucket(server.target);
+    return server;
+  } catch (thrown) {
+    await server.stop();
+    throw thrown;
+  }
+}
+
 async function tryServer(
   program: S3Program,
   path: string,

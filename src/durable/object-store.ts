@@ -5,7 +5,10 @@
 
 /** How a call may end early. Every call ends by its deadline: 60 s unless it says otherwise. */
 export interface StoreCall {
-  /** For all of it, repetitions included. */
+  /**
+   * For all of it, repetitions included. Of `upload`, `read` and `list` for each part, piece and page: how long the source or the
+   * reader takes in between is its own affair.
+   */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
 }
@@ -49,7 +52,8 @@ export interface StoreCounts {
  *
  * All calls reject with a MayflyError: NOT_FOUND; KEY_EXISTS; STORE_UNAVAILABLE (the store does not answer, or answers with
  * errors that may pass, until the deadline comes near), STORE_REFUSED (it will never work: credentials, bucket, disk rights), TOO_LARGE,
- * DAMAGED (what came is not what was sent, also after repetition), DEADLINE_EXCEEDED, ABORTED, INVALID_ARGUMENT (name, range).
+ * DAMAGED (what came is not what was sent, also after repetition), DEADLINE_EXCEEDED, ABORTED, INVALID_ARGUMENT (name, range), BUSY
+ * (1,024 calls are open already), CLOSED. An upload whose source fails rejects with the error of the source.
  */
 export interface ObjectStore {
   /** As it was opened, without credentials. */
@@ -57,7 +61,7 @@ export interface ObjectStore {
   /** The bytes, in one piece or several, must not change before it resolves. */
   put(name: string, body: Uint8Array | readonly Uint8Array[], options?: StorePut): Promise<void>;
   /**
-   * Bytes of a length that is not known before, in pieces of any size; nothing is visible before it resolves, and what was sent of an
+   * Bytes of a length that is not known before, in pieces of any size, which must not change once they were given; nothing is visible before it resolves, and what was sent of an
    * upload that fails is removed. Memory is bounded by a few parts of `partBytes` (8 MiB by default, 5 MiB at least).
    */
   upload(

@@ -131,6 +131,7 @@ const pureBuiltins: Readonly<Record<string, RegExp>> = {
 const packagesAllowed: Readonly<Record<string, RegExp>> = {
   "src/controller": /^(?:fastify|@fastify\/.+|typebox(?:\/.+)?)$/,
   "src/executor": /^@aws-sdk\/client-lambda$/,
+  "src/durable": /^@aws-sdk\/client-s3$/,
   bench:
     /^(?:@subspace\/reed-solomon-erasure\.wasm|koffi|ioredis|redis|@aws-sdk\/client-s3|@duckdb\/node-api|@smithy\/.+|autocannon|esbuild)$/,
   "examples/excamera-chain": /^(?:mayfly(?:\/.+)?|gifwrap)$/,
