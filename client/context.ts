@@ -1,4 +1,5 @@
 import type { Clock, Rng } from "../src/clock.ts";
+import type { ObjectStore } from "../src/durable/object-store.ts";
 import type { JobNumber } from "../src/ids.ts";
 import type { Code } from "../src/placement/types.ts";
 import type { Session } from "./session.ts";
@@ -17,4 +18,6 @@ export interface ClientContext {
   readonly session: Session;
   /** The wasm memory for coding and checksums, made when first needed. */
   readonly memory: () => StripeMemory;
+  /** The function's own access to the object store of the fleet; where there is none the nodes are asked. */
+  readonly store?: (() => Promise<Pick<ObjectStore, "get">>) | undefined;
 }
