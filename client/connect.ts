@@ -1,10 +1,9 @@
 import { systemClock, systemRng } from "../src/clock.ts";
-import type { ObjectStore } from "../src/durable/object-store.ts";
 import { MayflyError } from "../src/errors.ts";
 import { jobNumber } from "../src/ids.ts";
 import { decodeTicket } from "../src/placement/ticket.ts";
 import type { Ticket } from "../src/placement/types.ts";
-import type { ClientContext } from "./context.ts";
+import type { ClientContext, OwnStore } from "./context.ts";
 import { Job } from "./job.ts";
 import type { JobController } from "./job-controller.ts";
 import { Session } from "./session.ts";
@@ -87,11 +86,6 @@ function defaultStripeMemoryBytes(): number {
   return Math.max(stripeMemoryBytesMin, Math.min(stripeMemoryBytesDefault, functionBytes / 8));
 }
 
-async function openStore(url: string): Promise<ObjectStore> {
-  const { openObjectStore } = await import("../src/durable/open-store.ts");
-  return openObjectStore(url, { clock: systemClock, rng: systemRng });
-}
-
 function openJob(ticket: Ticket, stripeMemoryBytes: number, storeUrl: string | undefined): Job {
   const job = jobNumber(ticket.job);
   let controller: Promise<JobController> | undefined;
@@ -113,13 +107,7 @@ function openJob(ticket: Ticket, stripeMemoryBytes: number, storeUrl: string | u
     onWaiting: () => view.watch(systemClock),
   });
   let memory: StripeMemory | undefined;
-  let store: Promise<ObjectStore> | undefined;
-  const storeOf = storeUrl
-    ? (): Promise<ObjectStore> => {
-        store ??= openStore(storeUrl);
-        return store;
-      }
-    : undefined;
+  const store: OwnStore = { url: storeUrl };
   const context: ClientContext = {
     clock: systemClock,
     rng: systemRng,
@@ -132,11 +120,11 @@ function openJob(ticket: Ticket, stripeMemoryBytes: number, storeUrl: string | u
       memory ??= new StripeMemory(stripeMemoryBytes);
       return memory;
     },
-    store: storeOf,
+    store,
   };
   return new Job(context, controllerOf, ticket.token, () => {
     pool.close();
-    for (const opening of [controller, store])
+    for (const opening of [controller, store.opened])
       void opening?.then((opened) => opened.close()).catch(() => undefined);
   });
 }

@@ -7,6 +7,14 @@ import type { StripeMemory } from "./stripe-memory.ts";
 import type { FleetView } from "./transport/fleet-view.ts";
 import type { NodePool } from "./transport/node-pool.ts";
 
+/** The function's own access to the object store of the fleet. */
+export interface OwnStore {
+  /** Undefined where there is none: the nodes are asked. */
+  readonly url: string | undefined;
+  /** Since it was first needed. */
+  opened?: Promise<ObjectStore>;
+}
+
 /** What every operation of one connected client shares. */
 export interface ClientContext {
   readonly clock: Clock;
@@ -18,6 +26,5 @@ export interface ClientContext {
   readonly session: Session;
   /** The wasm memory for coding and checksums, made when first needed. */
   readonly memory: () => StripeMemory;
-  /** The function's own access to the object store of the fleet; where there is none the nodes are asked. */
-  readonly store?: (() => Promise<Pick<ObjectStore, "get">>) | undefined;
+  readonly store: OwnStore;
 }

@@ -8,7 +8,7 @@ import type { NodeEntry } from "../../src/placement/types.ts";
 import type { RespValue } from "../../src/wire/resp-value.ts";
 import { type StoredRange, storedPartOf } from "../../src/wire/stored-spans.ts";
 import type { ClientContext } from "../context.ts";
-import { checkDeadline, type Deadline, leftMs, pause } from "../transport/deadline.ts";
+import { checkDeadline, type Deadline, leftMs, pause, within } from "../transport/deadline.ts";
 import { Stop, type StopSignal } from "../transport/stop.ts";
 
 export interface SpanRead extends StoredRange {
@@ -71,16 +71,22 @@ export async function fetchSpans(
   options: FetchOptions,
   deadline: Deadline,
 ): Promise<SpanLengths> {
-  if (context.store !== undefined) {
-    const lengths = await fetchDirectly(await context.store(), spans, deadline);
+  if (context.store.url !== undefined) {
+    const lengths = await fetchDirectly(context, context.store.url, spans, deadline);
     if (lengths !== undefined) return lengths;
   }
   return await fetchThroughNodes(context, spans, options, deadline);
 }
 
+async function openStore({ clock, rng }: ClientContext, url: string): Promise<ObjectStore> {
+  const { openObjectStore } = await import("../../src/durable/open-store.ts");
+  return await openObjectStore(url, { clock, rng });
+}
+
 /** Undefined when the nodes should be asked: they may reach what this function does not, and know the store of the fleet. */
 async function fetchDirectly(
-  store: Pick<ObjectStore, "get">,
+  context: ClientContext,
+  url: string,
   spans: readonly SpanRead[],
   deadline: Deadline,
 ): Promise<SpanLengths | undefined> {
@@ -90,16 +96,20 @@ async function fetchDirectly(
   if (deadline.signal?.aborted === true) abort();
   try {
     const timeoutMs = Math.max(1, leftMs(deadline) - marginMs);
+    context.store.opened ??= openStore(context, url);
+    const store = await within(deadline, context.store.opened);
     const reads = spans.map(async ({ name, offset, length, into }) => {
       const range = { start: offset, end: offset + length };
       return (await store.get(name, { range, into, timeoutMs, signal: controller.signal })).length;
     });
+    // Those that go on after one has failed write to the same memory.
     const settled = await Promise.allSettled(reads);
-    const failed = settled.find((one) => one.status === "rejected");
-    if (failed === undefined) return settled.map((one) => (one as PromiseFulfilledResult<number>).value);
-    const error = MayflyError.from(failed.reason);
+    for (const one of settled) if (one.status === "rejected") throw one.reason;
+    return settled.map((one) => (one as PromiseFulfilledResult<number>).value);
+  } catch (thrown) {
+    const error = MayflyError.from(thrown);
     checkDeadline(deadline, error);
-    const othersMayDo = ["STORE_UNAVAILABLE", "STORE_REFUSED", "NOT_FOUND"].includes(error.code);
+    const othersMayDo = ["STORE_UNAVAILABLE", "STORE_REFUSED", "NOT_FOUND", "BUSY"].includes(error.code);
     if (othersMayDo && leftMs(deadline) > marginMs) return undefined;
     throw error;
   } finally {
