@@ -7,6 +7,7 @@ import type { Clock } from "../src/clock.ts";
 import type { MayflyError } from "../src/errors.ts";
 import type { JobNumber } from "../src/ids.ts";
 import type { HeartbeatRequest, JobBytes } from "../src/wire/control-api.ts";
+import type { StoreUse } from "./durable/store-use.ts";
 import type { NodeMemory } from "./store/node-memory.ts";
 
 /** What is counted of a connection that somebody opened to this node: a client, or another node. */
@@ -86,15 +87,21 @@ export class LoadSignals {
 
 export type MemoryReport = Pick<HeartbeatRequest, "limitBytes" | "usedBytes" | "claimedBytes" | "jobBytes">;
 
-/** @param jobs those that may have memory here */
-export function reportMemory(memory: NodeMemory, jobs: readonly JobNumber[]): MemoryReport {
+/** @param jobs those that may have memory here, or have read from the object store */
+export function reportMemory(
+  memory: NodeMemory,
+  jobs: readonly JobNumber[],
+  storeUse?: Pick<StoreUse, "of">,
+): MemoryReport {
   const { limitBytes, usedBytes, claimedBytes, liveBytes, indexBytes } = memory.stats();
   // A part of what is claimed is the share of the node's own reserve that goes with it.
   const factor = claimedBytes / Math.max(1, liveBytes + indexBytes);
   const jobBytes = jobs.map((number): JobBytes => {
     const job = memory.job(number);
     const live = job.liveBytes + job.indexBytes;
-    return { job: number, bytes: job.usedBytes, claimedBytes: Math.round(live * factor) };
+    const store = storeUse?.of(number);
+    const counts = { job: number, bytes: job.usedBytes, claimedBytes: Math.round(live * factor) };
+    return store === undefined ? counts : { ...counts, store };
   });
   return { limitBytes, usedBytes, claimedBytes, jobBytes };
 }

@@ -6,6 +6,9 @@ import type { CellWaits } from "./cells/cell-waits.ts";
 import type { PrimaryCells } from "./cells/primary-cells.ts";
 import type { PrimaryCollections } from "./cells/primary-collections.ts";
 import type { Rows } from "./cells/rows.ts";
+import type { FleetStore } from "./durable/fleet-store.ts";
+import type { StoreUse } from "./durable/store-use.ts";
+import type { StoredReader } from "./durable/stored-reader.ts";
 import type { JobDirectory } from "./job-directory.ts";
 import type { Replicas } from "./replicas.ts";
 import type { GroupLogs } from "./replication/group-logs.ts";
@@ -29,6 +32,9 @@ export interface NodeCore {
   readonly collections: PrimaryCollections;
   readonly replicas: Replicas;
   readonly view: FleetView;
+  readonly store: FleetStore;
+  readonly storeUse: StoreUse;
+  readonly stored: StoredReader;
   /** 0 before the node is registered. */
   nodeIdOrZero(): number;
   port(): number;
@@ -36,4 +42,6 @@ export interface NodeCore {
   encodedMap(): Uint8Array | undefined;
   /** Of the fleet's tokens; undefined before the node is registered. */
   publicKey(): KeyObject | undefined;
+  /** Undefined before the node is registered. */
+  fleetId(): string | undefined;
 }

@@ -4,8 +4,9 @@ import net from "node:net";
 import { ControllerClient } from "../client/controller-client.ts";
 import { FleetView } from "../client/transport/fleet-view.ts";
 import { NodePool } from "../client/transport/node-pool.ts";
-import { importPublicKey } from "../src/auth/token.ts";
+import { fleetIdOf, importPublicKey } from "../src/auth/token.ts";
 import type { Clock, Rng } from "../src/clock.ts";
+import type { ObjectStore } from "../src/durable/object-store.ts";
 import { atEndOfTurn } from "../src/end-of-turn.ts";
 import { MayflyError } from "../src/errors.ts";
 import { type NodeId, nodeId } from "../src/ids.ts";
@@ -18,6 +19,7 @@ import {
   idleHeartbeat,
   type JobTable,
 } from "../src/wire/control-api.ts";
+import { belongsTo } from "../src/wire/stored-names.ts";
 import { cellCommands } from "./commands/cell-commands.ts";
 import { collectionCommands } from "./commands/collection-commands.ts";
 import { connectionCommands } from "./commands/connection-commands.ts";
@@ -26,8 +28,12 @@ import { objectCommands } from "./commands/object-commands.ts";
 import { replicationCommands } from "./commands/replication-commands.ts";
 import { serverCommands } from "./commands/server-commands.ts";
 import { shardBodies, shardCommands } from "./commands/shard-commands.ts";
+import { storeCommands } from "./commands/store-commands.ts";
 import { stringCommands } from "./commands/string-commands.ts";
 import { ControllerLink } from "./controller-link.ts";
+import { FleetStore } from "./durable/fleet-store.ts";
+import { StoreUse } from "./durable/store-use.ts";
+import { StoredReader } from "./durable/stored-reader.ts";
 import { ObjectFreer } from "./free-objects.ts";
 import { JobDirectory } from "./job-directory.ts";
 import { LoadSignals, reportMemory } from "./load-signals.ts";
@@ -60,6 +66,10 @@ export interface CacheNodeOptions {
   readonly onControllerAway?: ((error: MayflyError) => void) | undefined;
   /** Copy what is received instead of receiving in place. */
   readonly plainReceive?: boolean;
+  /** Instead of what the URL names: for tests. */
+  readonly openStore?: (url: string) => Promise<ObjectStore>;
+  /** What the commands of the node work on: for tests. */
+  readonly onCore?: (core: NodeCore) => void;
 }
 
 export interface CacheNode {
@@ -74,6 +84,9 @@ const redisVersion = "7.0.15";
 const tickMs = 1000;
 /** A failover waits so long after the old primary's last renewal; renewals must not fail for a pause of the process. */
 const grantMsMax = 800;
+/** What is kept of the object store, and its share of the node's memory, if that is less. */
+const storeCacheBytesMax = 64 * 1024 * 1024;
+const storeCacheShare = 1 / 16;
 
 /** Listens, registers and serves. @throws MayflyError PORT_IN_USE, CONTROLLER_UNREACHABLE, INVALID_ARGUMENT */
 export async function startCacheNode(options: CacheNodeOptions): Promise<CacheNode> {
@@ -98,6 +111,8 @@ class Node implements CacheNode {
   readonly #core: NodeCore;
   #id: NodeId | undefined;
   #publicKey: KeyObject | undefined;
+  #fleetId: string | undefined;
+  #storeUrl: string | undefined;
   #fleetToken = "";
   #grantMs = grantMsMax;
   #relocationRate: number | undefined;
@@ -112,6 +127,7 @@ class Node implements CacheNode {
     this.#controller = new ControllerClient(options.controllerUrl, 5000);
     this.#load = new LoadSignals({ clock: options.clock, connections: () => this.#connections });
     this.#core = this.#createCore();
+    options.onCore?.(this.#core);
     const bodies = shardBodies(this.#core);
     const families = [
       ...connectionCommands(this.#core),
@@ -121,6 +137,7 @@ class Node implements CacheNode {
       ...cellCommands(this.#core),
       ...collectionCommands(this.#core),
       ...shardCommands(this.#core),
+      ...storeCommands(this.#core),
       ...replicationCommands(this.#core),
       ...objectCommands(() => this.#relocation!),
     ];
@@ -179,6 +196,8 @@ class Node implements CacheNode {
     const reply = await this.#link.register(request);
     this.#id = nodeId(reply.nodeId);
     this.#publicKey = importPublicKey(reply.publicKey);
+    this.#fleetId = fleetIdOf(this.#publicKey);
+    this.#storeUrl = reply.durableUrl;
     this.#fleetToken = reply.fleetToken;
     this.#grantMs = Math.min(grantMsMax, reply.deadAfterMs * 0.4);
     this.#relocationRate = reply.relocationBytesPerSecond;
@@ -204,6 +223,7 @@ class Node implements CacheNode {
     this.#relocation?.close();
     this.#core.replicas.close();
     this.#pool?.close();
+    this.#core.store.close();
     this.#controller.close();
     this.#core.memory.close();
   }
@@ -236,17 +256,29 @@ class Node implements CacheNode {
       bytesPerSecond: () => this.#relocationRate,
     });
     const { rows, logs, primary, collections, cells, waits } = replicas;
+    const store = new FleetStore({ url: () => this.#storeUrl, open: (url) => this.#openStore(url) });
+    const storeUse = new StoreUse();
+    const cacheBytes = Math.min(storeCacheBytesMax, Math.floor(memoryBytes * storeCacheShare));
+    const stored = new StoredReader({ clock, open: () => store.open(), use: storeUse, cacheBytes });
     view.onChange((map) => this.#followMap(map));
     return {
       ...{ clock, redisVersion, memory, shards, cells, waits, jobs, rows, logs, primary, collections },
-      ...{ replicas, view },
+      ...{ replicas, view, store, storeUse, stored },
       startedAtMs: clock.now(),
       nodeIdOrZero: () => this.#id ?? 0,
       port: () => this.port,
       connectionCount: () => this.#connections.size,
       encodedMap: () => this.#encoded,
       publicKey: () => this.#publicKey,
+      fleetId: () => this.#fleetId,
     };
+  }
+
+  async #openStore(url: string): Promise<ObjectStore> {
+    const { clock, rng, openStore } = this.#options;
+    if (openStore !== undefined) return await openStore(url);
+    const { openObjectStore } = await import("../src/durable/open-store.ts");
+    return await openObjectStore(url, { clock, rng });
   }
 
   #self(): NodeId {
@@ -271,8 +303,10 @@ class Node implements CacheNode {
   }
 
   #followJobs(table: JobTable): void {
-    const { jobs, memory, shards, cells, waits } = this.#core;
+    const { jobs, memory, shards, cells, waits, stored, storeUse } = this.#core;
     for (const job of jobs.adopt(table)) {
+      storeUse.jobEnded(job);
+      stored.dropWhere((name) => this.#fleetId !== undefined && belongsTo(name, this.#fleetId, job));
       shards.endJob(job);
       cells.endJob(job);
       this.#relocation?.jobEnded(job);
@@ -292,7 +326,7 @@ class Node implements CacheNode {
   }
 
   #heartbeat(): HeartbeatRequest {
-    const { memory, jobs, view, replicas } = this.#core;
+    const { memory, jobs, view, replicas, storeUse } = this.#core;
     return {
       ...idleHeartbeat,
       ...replicas.report(),
@@ -300,7 +334,7 @@ class Node implements CacheNode {
       epoch: formatEpoch(view.epoch),
       jobsVersion: jobs.version,
       activeJobs: jobs.takeActive(),
-      ...reportMemory(memory, jobs.known()),
+      ...reportMemory(memory, jobs.known(), storeUse),
       ...this.#load.report(),
     };
   }

@@ -3,7 +3,7 @@ import { MayflyError } from "../src/errors.ts";
 import { jobNumber } from "../src/ids.ts";
 import { decodeTicket } from "../src/placement/ticket.ts";
 import type { Ticket } from "../src/placement/types.ts";
-import type { ClientContext } from "./context.ts";
+import type { ClientContext, OwnStore } from "./context.ts";
 import { Job } from "./job.ts";
 import type { JobController } from "./job-controller.ts";
 import { Session } from "./session.ts";
@@ -22,6 +22,11 @@ export interface ConnectOptions {
   readonly job?: number;
   /** For coding and checksums; default 64 MiB, or an eighth of the function's memory when that is less. */
   readonly stripeMemoryBytes?: number;
+  /**
+   * The function's own access to the fleet's object store: what lies there is read directly, and through nodes where that fails.
+   * Default MAYFLY_STORE; without either, through nodes.
+   */
+  readonly storeUrl?: string;
 }
 
 const stripeMemoryBytesMin = 8 * 1024 * 1024;
@@ -42,7 +47,7 @@ export async function connect(options: ConnectOptions | string = {}): Promise<Jo
       `stripeMemoryBytes is ${stripeMemoryBytes}; it must be from ${stripeMemoryBytesMin} (8 MiB) to ${stripeMemoryBytesMax} (4 GiB).`,
     );
   }
-  return openJob(await ticketOf(given), stripeMemoryBytes);
+  return openJob(await ticketOf(given), stripeMemoryBytes, given.storeUrl ?? process.env["MAYFLY_STORE"]);
 }
 
 async function ticketOf(options: ConnectOptions): Promise<Ticket> {
@@ -81,7 +86,7 @@ function defaultStripeMemoryBytes(): number {
   return Math.max(stripeMemoryBytesMin, Math.min(stripeMemoryBytesDefault, functionBytes / 8));
 }
 
-function openJob(ticket: Ticket, stripeMemoryBytes: number): Job {
+function openJob(ticket: Ticket, stripeMemoryBytes: number, storeUrl: string | undefined): Job {
   const job = jobNumber(ticket.job);
   let controller: Promise<JobController> | undefined;
   const controllerOf = (): Promise<JobController> => {
@@ -102,6 +107,7 @@ function openJob(ticket: Ticket, stripeMemoryBytes: number): Job {
     onWaiting: () => view.watch(systemClock),
   });
   let memory: StripeMemory | undefined;
+  const store: OwnStore = { url: storeUrl };
   const context: ClientContext = {
     clock: systemClock,
     rng: systemRng,
@@ -114,9 +120,11 @@ function openJob(ticket: Ticket, stripeMemoryBytes: number): Job {
       memory ??= new StripeMemory(stripeMemoryBytes);
       return memory;
     },
+    store,
   };
   return new Job(context, controllerOf, ticket.token, () => {
     pool.close();
-    void controller?.then((opened) => opened.close()).catch(() => undefined);
+    for (const opening of [controller, store.opened])
+      void opening?.then((opened) => opened.close()).catch(() => undefined);
   });
 }

@@ -60,26 +60,38 @@ export async function readObject(
 ): Promise<Uint8Array> {
   const { offset, length } = resolveRange(range, ref.sizeBytes);
   const bytes = resultMemory(length, into);
-  let current = ref.stripes === undefined ? await whereIsIt(context, ref, deadline) : ref;
+  let current = (ref.stripes ?? ref.stored) ? ref : await whereIsIt(context, ref, deadline);
+  let inStore = false;
   for (;;) {
+    const { stripes, stored } = current;
+    inStore ||= stripes === undefined;
+    const reads = [{ ref: current, offset, length, into: bytes }];
     try {
-      await readRanges(context, [{ ref: current, offset, length, into: bytes }], deadline);
+      if (inStore) await (await import("./read-stored.ts")).readStored(context, reads, deadline);
+      else await readRanges(context, reads, deadline);
       return bytes;
     } catch (thrown) {
       const error = MayflyError.from(thrown);
       if (error.code !== "LOST") throw error;
+      inStore = !inStore && stored !== undefined;
+      if (inStore) continue;
       const found = await whereIsIt(context, ref, deadline).catch((why: unknown) => {
         // Nobody is left who could know of another place.
         throw MayflyError.from(why).code === "LOST" ? error : why;
       });
-      if (String(found.stripes) === String(current.stripes)) throw error;
+      if (isSamePlace(found, current)) throw error;
       current = found;
     }
   }
 }
 
+/** What one of them does not lead to the other does not either. */
+export function isSamePlace(a: Ref, b: Ref): boolean {
+  return JSON.stringify([a.stripes, a.stored]) === JSON.stringify([b.stripes, b.stored]);
+}
+
 /** The ref with its newest placement. @throws MayflyError FREED when its key holds something else now, or nothing */
-async function whereIsIt(context: ClientContext, ref: Ref, deadline: Deadline): Promise<Ref> {
+export async function whereIsIt(context: ClientContext, ref: Ref, deadline: Deadline): Promise<Ref> {
   const cell = await readCell(context, ref.key, deadline);
   const home = cell?.kind === "ref" ? decodeRef(cell.value) : undefined;
   if (home?.object === ref.object) return new Ref({ ...home, version: cell?.version });

@@ -1,6 +1,8 @@
 /**
  * Fetches blocks of map outputs: exact ranges of data shards straight into their buffers, many in one request to a node, several
- * nodes at a time. A block whose bytes do not come, or come wrong, is read as any range of an object: frame by frame, with parity.
+ * nodes at a time. Those of outputs that lie in the object store are read there, what lies together with one request. A block whose
+ * bytes do not come, or come wrong, is looked for where its map's key says, and read as any range of an object: frame by frame, with
+ * parity.
  */
 import { MayflyError } from "../../src/errors.ts";
 import { type NodeId, objectIdBytes } from "../../src/ids.ts";
@@ -8,8 +10,10 @@ import type { Ref } from "../../src/wire/ref.ts";
 import { stripeAt, stripeBytesMax } from "../../src/wire/stripe-layout.ts";
 import type { ClientContext } from "../context.ts";
 import { hedgeMsOf } from "../objects/fetch-runs.ts";
+import { findRefs, forgetRef, newestRef } from "../objects/find-refs.ts";
 import { inBatches } from "../objects/in-batches.ts";
 import { readObject } from "../objects/read-object.ts";
+import type { RangeRead } from "../objects/read-ranges.ts";
 import { checkDeadline, type Deadline } from "../transport/deadline.ts";
 import { together } from "../transport/together.ts";
 import { type BlockRow, BlockSums } from "./layout.ts";
@@ -54,7 +58,13 @@ export async function fetchBlocks(
     sums.matches(ref.object, run, partition, into, sum);
   const missing = new Set<BlockRead>();
   const lanes = new Map<NodeId, Piece[]>();
+  const stored = new Map<BlockRead, Ref>();
   for (const read of reads) {
+    const ref = newestRef(context, read.ref);
+    if (ref.stripes === undefined && ref.stored !== undefined) {
+      stored.set(read, ref);
+      continue;
+    }
     for (const piece of piecesOf(read)) {
       const node = read.ref.stripes?.[piece.stripe]?.[piece.shard];
       const entry = node === undefined ? undefined : context.view.node(node);
@@ -72,15 +82,56 @@ export async function fetchBlocks(
       else lane.push(piece);
     }
   }
-  await together(deadline, (part) =>
-    [...lanes].map(([node, pieces]) =>
+  await together(deadline, (part) => [
+    fromStore(context, stored, missing, part),
+    ...[...lanes].map(([node, pieces]) =>
       inBatches(pieces, part, async (batch, each) => {
         for (const { read } of await fetchBatch(context, node, batch, each)) missing.add(read);
       }),
     ),
-  );
+  ]);
   for (const read of reads) if (!missing.has(read) && !matches(read)) missing.add(read);
+  await readMoved(context, missing, matches, deadline);
   return await readSlowly(context, [...missing], matches, deadline);
+}
+
+/** Blocks of outputs that were spilled since their notices were written, all together; what it has read is missing no more. */
+async function readMoved(
+  context: ClientContext,
+  missing: Set<BlockRead>,
+  matches: (read: BlockRead) => boolean,
+  deadline: Deadline,
+): Promise<void> {
+  if (missing.size === 0) return;
+  const found = await findRefs(context, new Set([...missing].map(({ ref }) => ref)), deadline);
+  const stored = new Map<BlockRead, Ref>();
+  for (const read of missing) {
+    const ref = found.get(read.ref.object);
+    if (ref?.stored !== undefined && ref.stripes === undefined) stored.set(read, ref);
+  }
+  for (const read of stored.keys()) missing.delete(read);
+  await fromStore(context, stored, missing, deadline);
+  for (const read of stored.keys()) if (!matches(read)) missing.add(read);
+}
+
+/** Reads blocks where these refs say, and adds those that are not there. */
+async function fromStore(
+  context: ClientContext,
+  blocks: ReadonlyMap<BlockRead, Ref>,
+  missing: Set<BlockRead>,
+  deadline: Deadline,
+): Promise<void> {
+  if (blocks.size === 0) return;
+  const { fetchStored } = await import("../objects/read-stored.ts");
+  const reads = new Map<RangeRead, BlockRead>();
+  for (const [block, ref] of blocks) {
+    reads.set({ ref, offset: block.offset, length: block.bytes, into: block.into }, block);
+  }
+  for (const failed of (await fetchStored(context, [...reads.keys()], deadline)).keys()) {
+    forgetRef(context, failed.ref);
+    const block = reads.get(failed);
+    if (block !== undefined) missing.add(block);
+  }
 }
 
 /** Blocks may span shards and stripes. */
@@ -156,7 +207,7 @@ async function readSlowly(
         await readObject(context, ref, { start: offset, end: offset + bytes }, into, part);
       } catch (thrown) {
         const error = MayflyError.from(thrown);
-        if (error.code !== "LOST" && error.code !== "FREED") throw error;
+        if (!["LOST", "FREED", "DAMAGED"].includes(error.code)) throw error;
         failures.set(read, error);
         continue;
       }

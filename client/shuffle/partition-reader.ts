@@ -200,7 +200,7 @@ export class BlockReader implements PartitionReader {
   /** The output is not there any more: lost; or another reader found that, and the map runs again. */
   #drop(notice: Notice, errors: readonly MayflyError[]): void {
     this.#taken.delete(notice.map);
-    const isLost = errors.some(({ code }) => code === "LOST");
+    const isLost = errors.some(({ code }) => code !== "FREED");
     if (!this.#outputs.has(notice.map)) this.#lost.set(notice.map, isLost ? notice : undefined);
   }
 

@@ -24,6 +24,7 @@ export function mainHelp(verbs: readonly Verb[]): string {
     "Environment:",
     "  MAYFLY_TICKET      the job that put, get, ls and rm work on; `mayfly job create` prints it",
     "  MAYFLY_CONTROLLER  URL of the controller, for all other verbs; default http://127.0.0.1:7400",
+    "  MAYFLY_STORE       URL of the fleet's object store, to read there directly; default through the nodes",
     "",
   ].join("\n");
 }

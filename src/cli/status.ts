@@ -129,6 +129,8 @@ const jobColumns: readonly Column[] = [
   { title: "USED", align: "right" },
   { title: "QUOTA", align: "right" },
   { title: "LEASE LEFT", align: "right" },
+  { title: "STORE READ", align: "right" },
+  { title: "STORE WRITTEN", align: "right" },
 ];
 
 /** Jobs as a table, its titles first. */
@@ -143,8 +145,15 @@ export function jobTable(jobs: readonly JobInfo[]): string[] {
       formatBytes(job.usedBytes),
       job.quotaBytes === 0 ? "-" : formatBytes(job.quotaBytes),
       job.state === "ended" ? "-" : formatDuration(job.leaseLeftMs),
+      storeCell(job.store?.bytesRead, job.store?.gets),
+      storeCell(job.store?.bytesWritten, job.store?.puts),
     ]),
   );
+}
+
+/** Bytes, and with how many requests. */
+function storeCell(bytes = 0, requests = 0): string {
+  return requests === 0 ? "-" : `${formatBytes(bytes)} / ${requests}`;
 }
 
 function percent(share: number): string {

@@ -7,6 +7,7 @@ import type { Vitals } from "./vitals.ts";
 export function jobInfo(job: Job | EndedJob, vitals: Vitals, nowMs: number): JobInfo {
   const { number, name, code, leaseMs, graceMs, quotaBytes, createdAtMs, hints } = job;
   const ended = "endedAtMs" in job;
+  const store = vitals.storeUseOf(number);
   const leaseLeftMs = ended ? 0 : Math.max(0, Math.ceil(leaseMs - vitals.idleMs(number, nowMs)));
   return {
     job: number,
@@ -20,6 +21,7 @@ export function jobInfo(job: Job | EndedJob, vitals: Vitals, nowMs: number): Job
     createdAtMs,
     leaseLeftMs,
     hints,
+    ...(store !== undefined && { store }),
   };
 }
 

@@ -89,7 +89,14 @@ const relocationReport = Type.Object({
   byNode: Type.Array(Type.Tuple([id, number]), { maxItems: heartbeatItemsMax }),
 });
 
-const jobBytes = Type.Object({ job: id, bytes, claimedBytes: Type.Optional(bytes) });
+const jobStoreUse = Type.Object({ gets: number, bytesRead: bytes, puts: number, bytesWritten: bytes });
+
+const jobBytes = Type.Object({
+  job: id,
+  bytes,
+  claimedBytes: Type.Optional(bytes),
+  store: Type.Optional(jobStoreUse),
+});
 
 export const heartbeatRequest = Type.Object({
   epoch: Type.String({ pattern: "^\\d{1,10}\\.\\d{1,10}$" }),
@@ -142,6 +149,7 @@ export const jobInfoSchema = Type.Object({
   createdAtMs: number,
   leaseLeftMs: number,
   hints: hintsSchema,
+  store: Type.Optional(jobStoreUse),
 });
 
 export const createJobReply = Type.Object({

@@ -4,7 +4,7 @@
  */
 import { compareEpochs, epochZero } from "../placement/epoch.ts";
 import type { Epoch } from "../placement/types.ts";
-import { type HeartbeatRequest, idleHeartbeat } from "../wire/control-api.ts";
+import { type HeartbeatRequest, idleHeartbeat, type JobStoreUse } from "../wire/control-api.ts";
 
 /** The last heartbeat of a node; an idle one before the first. */
 export type NodeReport = Omit<HeartbeatRequest, "epoch" | "jobsVersion">;
@@ -52,6 +52,8 @@ export class Vitals {
   readonly #renewedAtMs = new Map<number, number>();
   /** By job: the sum over all nodes. */
   readonly #jobBytes = new Map<number, ByteCounts>();
+  /** By job and node, dead ones as well: what they have asked of the object store is to be paid. */
+  readonly #storeUse = new Map<number, Map<number, JobStoreUse>>();
 
   /** A node that registered or was found in the journal. */
   addNode(id: number, { limitBytes, pid, joinedAtMs }: Newcomer, epoch: Epoch, nowMs: number): void {
@@ -76,6 +78,7 @@ export class Vitals {
     for (const id of dead) if (!this.#diedAtMs.has(id)) this.#diedAtMs.set(id, nowMs);
     for (const id of this.#diedAtMs.keys()) if (!dead.has(id)) this.#diedAtMs.delete(id);
     for (const job of this.#renewedAtMs.keys()) if (!jobs.has(job)) this.#renewedAtMs.delete(job);
+    for (const job of this.#storeUse.keys()) if (!jobs.has(job)) this.#storeUse.delete(job);
   }
 
   /** @returns whether the node has another epoch than it was known to have */
@@ -87,6 +90,8 @@ export class Vitals {
       heartbeat.jobBytes.map(({ job, bytes, claimedBytes = bytes }) => [job, { bytes, claimedBytes }]),
     );
     for (const [job, counts] of jobBytes) this.#addBytes(job, counts, 1);
+    for (const { job, store } of heartbeat.jobBytes)
+      if (store !== undefined) this.#noteStoreUse(job, id, store);
     const movedBytesPerSecond = rateBetween(node, heartbeat, nowMs);
     const busy = smoothed(node, heartbeat, nowMs);
     const news = { heardAtMs: nowMs, epoch, reportEpoch: epoch, report: heartbeat, busy };
@@ -146,6 +151,26 @@ export class Vitals {
   /** What a job has on all nodes, as far as cleaning cannot help. */
   claimedBytesOfJob(job: number): number {
     return this.#jobBytes.get(job)?.claimedBytes ?? 0;
+  }
+
+  /** What nodes have asked of the object store for a job, since this controller began; undefined where there was nothing. */
+  storeUseOf(job: number): JobStoreUse | undefined {
+    const uses = this.#storeUse.get(job);
+    if (uses === undefined) return undefined;
+    const sum = (count: (use: JobStoreUse) => number): number =>
+      [...uses.values()].reduce((total, use) => total + count(use), 0);
+    return {
+      gets: sum((use) => use.gets),
+      bytesRead: sum((use) => use.bytesRead),
+      puts: sum((use) => use.puts),
+      bytesWritten: sum((use) => use.bytesWritten),
+    };
+  }
+
+  #noteStoreUse(job: number, node: number, use: JobStoreUse): void {
+    const uses = this.#storeUse.get(job) ?? new Map<number, JobStoreUse>();
+    this.#storeUse.set(job, uses);
+    uses.set(node, use);
   }
 
   renew(job: number, nowMs: number): void {

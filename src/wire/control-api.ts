@@ -72,6 +72,16 @@ export interface JobBytes {
   readonly bytes: number;
   /** Its part of the node's `claimedBytes`; `bytes` when it is absent. */
   readonly claimedBytes?: number;
+  /** What this node has asked of the object store for it, since the node began; absent where there was nothing. */
+  readonly store?: JobStoreUse;
+}
+
+/** What was asked of the object store for a job: requests and bytes, as they are paid. */
+export interface JobStoreUse {
+  readonly gets: number;
+  readonly bytesRead: number;
+  readonly puts: number;
+  readonly bytesWritten: number;
 }
 
 /** The heartbeat of a node that has nothing and does nothing, but for who it is and what it knows. */
@@ -176,6 +186,8 @@ export interface JobInfo {
   readonly createdAtMs: number;
   readonly leaseLeftMs: number;
   readonly hints: JobHints;
+  /** Of all nodes together, as far as they have told; absent where there was nothing. */
+  readonly store?: JobStoreUse;
 }
 
 /** GET /v1/status */

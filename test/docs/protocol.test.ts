@@ -8,6 +8,7 @@ import { type ObjectAnswers, objectCommands } from "../../cache-node/commands/ob
 import { replicationCommands } from "../../cache-node/commands/replication-commands.ts";
 import { serverCommands } from "../../cache-node/commands/server-commands.ts";
 import { shardCommands } from "../../cache-node/commands/shard-commands.ts";
+import { storeCommands } from "../../cache-node/commands/store-commands.ts";
 import { stringCommands } from "../../cache-node/commands/string-commands.ts";
 import type { NodeCore } from "../../cache-node/node-core.ts";
 import { createController } from "../../src/controller/controller.ts";
@@ -27,6 +28,7 @@ describe("commands", () => {
     ...cellCommands(core),
     ...collectionCommands(core),
     ...shardCommands(core),
+    ...storeCommands(core),
     ...replicationCommands(core),
     ...objectCommands(() => ({}) as ObjectAnswers),
   ];

@@ -60,6 +60,16 @@ describe("import directions", () => {
     );
     expect(wrongDirections(one("src/wire/a.ts", 'import { A } from "../placement/a.ts";'))).toEqual([]);
   });
+
+  test("the SDK knows the types of the object store, and loads it when it needs it", () => {
+    const store = "../src/durable/open-store.ts";
+    expect(wrongDirections(one("client/a.ts", `import { openObjectStore } from "${store}";`))).toHaveLength(
+      1,
+    );
+    expect(wrongDirections(one("client/a.ts", `import type { A } from "${store}";`))).toEqual([]);
+    expect(wrongDirections(one("client/a.ts", `const it = await import("${store}");`))).toEqual([]);
+    expect(wrongDirections(one("cache-node/a.ts", `import { A } from "${store}";`))).toEqual([]);
+  });
 });
 
 describe("modules", () => {

@@ -88,6 +88,7 @@ export class SimClient {
       ...{ clock, rng, job, code: world.code, pool: pool.asPool, session: new Session(rng) },
       view: this.#view,
       memory: simStripeMemory,
+      store: { url: undefined },
     };
     const noController = (): never => {
       throw new RangeError("no simulated client asks the controller");

@@ -4,6 +4,7 @@
  */
 
 import { type CacheNode, startCacheNode } from "../../cache-node/node.ts";
+import type { NodeCore } from "../../cache-node/node-core.ts";
 import { connect } from "../../client/connect.ts";
 import { ControllerClient } from "../../client/controller-client.ts";
 import type { Job } from "../../client/job.ts";
@@ -12,6 +13,7 @@ import { seededRng, systemClock, systemRng } from "../../src/clock.ts";
 import { type Controller, createController } from "../../src/controller/controller.ts";
 import type { ControllerOptions } from "../../src/controller/options.ts";
 import { createMemoryStore } from "../../src/controller/state-store/memory-store.ts";
+import type { ObjectStore } from "../../src/durable/object-store.ts";
 import type { NodeId } from "../../src/ids.ts";
 import { groupOf } from "../../src/placement/groups.ts";
 import type { FleetMap, NodeEntry } from "../../src/placement/types.ts";
@@ -26,6 +28,8 @@ export interface InProcessFleetOptions extends ControllerOptions {
   readonly nodeMemoryBytes?: number;
   /** Nodes copy what they receive, as they do where Node lacks the private API. */
   readonly plainReceive?: boolean;
+  /** What the nodes of a fleet with a `durableUrl` have in place of what that names. */
+  readonly objectStore?: ObjectStore;
 }
 
 export interface InProcessFleet {
@@ -41,13 +45,21 @@ export interface InProcessFleet {
   jobToken(job: number, ttlMs?: number): string;
   fleetToken(node: number): string;
   node(id: number): CacheNode;
+  /** What the commands of the node work on. */
+  core(id: number): NodeCore;
   /** The nodes of the row of a key, primary first. */
   row(key: string | Uint8Array): NodeEntry[];
   stop(): Promise<void>;
 }
 
 export async function startInProcessFleet(options: InProcessFleetOptions): Promise<InProcessFleet> {
-  const { nodes: count, nodeMemoryBytes = 32 * mebibyte, plainReceive = false, ...rest } = options;
+  const {
+    nodes: count,
+    nodeMemoryBytes = 32 * mebibyte,
+    plainReceive = false,
+    objectStore,
+    ...rest
+  } = options;
   const keys = createFleetKeys(seededRng(11));
   const store = createMemoryStore();
   await store.privateKey(() => exportPrivateKey(keys.privateKey));
@@ -57,6 +69,7 @@ export async function startInProcessFleet(options: InProcessFleetOptions): Promi
   const controllerUrl = await controller.listen();
   const client = new ControllerClient(controllerUrl);
   const jobs: Job[] = [];
+  const cores: NodeCore[] = [];
   const start = (): Promise<CacheNode> =>
     startCacheNode({
       clock: systemClock,
@@ -67,6 +80,8 @@ export async function startInProcessFleet(options: InProcessFleetOptions): Promi
       onDeclaredDead: () => undefined,
       onDrained: () => undefined,
       plainReceive,
+      onCore: (core) => cores.push(core),
+      ...(objectStore !== undefined && { openStore: async () => objectStore }),
     });
   const nodes = await Promise.all(Array.from({ length: count }, start));
   const signed = (job: number, node: number, ttlMs: number): string => {
@@ -92,6 +107,7 @@ export async function startInProcessFleet(options: InProcessFleetOptions): Promi
     },
     jobToken: (job, ttlMs = anHourMs) => signed(job, 0, ttlMs),
     fleetToken: (node) => signed(0, node, anHourMs),
+    core: (id) => cores.find((core) => core.nodeIdOrZero() === id)!,
     node: (id) => nodes.find((node) => node.nodeId === id)!,
     row: (key) => fleet.map.rows[groupOf(Buffer.from(key))]!.nodes.map(entry),
     async stop() {

@@ -44,6 +44,7 @@ function contextOf(nodes: readonly ScriptedNode[]): ClientContext {
     view,
     session: new Session(rng),
     memory: () => memory,
+    store: { url: undefined },
   };
 }
 

@@ -1,0 +1,33 @@
+/**
+ * Names in the object store. All that a fleet has there begins with its id, 16 hexadecimal digits, and what belongs to a job says so:
+ *
+ * - `FLEET/spill/job-N/ID`: objects that did not fit in memory, one or several in each. They go when the job ends.
+ * - `FLEET/durable/job-N/NAME`: what the job's functions asked to keep. Nobody sweeps those.
+ */
+import type { JobNumber } from "../ids.ts";
+
+/** Begins the names of all that was spilled for the job, or, without a job, for the fleet. */
+export function spillPrefix(fleet: string, job?: JobNumber): string {
+  return job === undefined ? `${fleet}/spill/` : `${fleet}/spill/job-${job}/`;
+}
+
+/** @param id of the stored object: no slashes */
+export function spillName(fleet: string, job: JobNumber, id: string): string {
+  return spillPrefix(fleet, job) + id;
+}
+
+/** Begins the names of the job's durable objects. */
+export function durablePrefix(fleet: string, job: JobNumber): string {
+  return `${fleet}/durable/job-${job}/`;
+}
+
+/** Whether functions of the job may read what has this name. */
+export function belongsTo(name: string, fleet: string, job: JobNumber): boolean {
+  const prefix = [spillPrefix(fleet, job), durablePrefix(fleet, job)].find((begin) => name.startsWith(begin));
+  if (prefix === undefined) return false;
+  // A store may take `..` for the way out of the prefix.
+  return name
+    .slice(prefix.length)
+    .split("/")
+    .every((segment) => segment !== "" && segment !== "." && segment !== "..");
+}
