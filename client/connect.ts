@@ -31,7 +31,6 @@ export interface ConnectOptions {
 
 const stripeMemoryBytesMin = 8 * 1024 * 1024;
 const stripeMemoryBytesMax = 4 * 1024 * 1024 * 1024;
-const connectTimeoutMs = 10_000;
 
 /**
  * Connects to a job. Without arguments the ticket is taken from the environment variable MAYFLY_TICKET. With a ticket
@@ -53,16 +52,8 @@ export async function connect(options: ConnectOptions | string = {}): Promise<Jo
 async function ticketOf(options: ConnectOptions): Promise<Ticket> {
   const { url, token, job } = options;
   if (url !== undefined && token !== undefined) {
-    const controller = await openController(url);
-    try {
-      const reply = await controller.ticket(token, connectTimeoutMs);
-      if (job !== undefined && job !== reply.job.job) {
-        throw new MayflyError("FORBIDDEN", `The token is of job ${reply.job.job}, not of job ${job}.`);
-      }
-      return decodeTicket(reply.ticket);
-    } finally {
-      controller.close();
-    }
+    const { askTicket } = await import("./job-controller.ts");
+    return decodeTicket(await askTicket(url, token, job));
   }
   const text = options.ticket ?? process.env["MAYFLY_TICKET"];
   if (text === undefined || text === "") {

@@ -1,4 +1,5 @@
 /** The part of the controller's API that a function needs; the rest is in controller-client.ts. */
+import { MayflyError } from "../src/errors.ts";
 import { formatEpoch } from "../src/placement/epoch.ts";
 import type { Epoch } from "../src/placement/types.ts";
 import type { JobInfo } from "../src/wire/control-api.ts";
@@ -49,5 +50,21 @@ export class JobController {
   protected post(path: string, body: unknown, token?: string): Promise<unknown> {
     const timeoutMs = this.timeoutMs;
     return this.http.json({ method: "POST", path, body, timeoutMs, ...(token !== undefined && { token }) });
+  }
+}
+
+/**
+ * The text of a ticket, for whoever holds a token.
+ * @param job must be the token's, where it is given
+ * @throws MayflyError FORBIDDEN, TOKEN_EXPIRED, CONTROLLER_UNREACHABLE
+ */
+export async function askTicket(url: string, token: string, job: number | undefined): Promise<string> {
+  const controller = new JobController(url);
+  try {
+    const reply = await controller.ticket(token, timeoutMsDefault);
+    if (job === undefined || job === reply.job.job) return reply.ticket;
+    throw new MayflyError("FORBIDDEN", `The token is of job ${reply.job.job}, not of job ${job}.`);
+  } finally {
+    controller.close();
   }
 }

@@ -26,6 +26,7 @@ export async function bundleSdk(): Promise<SdkBundle> {
     entryPoints: { mayfly: fileURLToPath(sdkUrl) },
     ...{ bundle: true, minify: true, splitting: true, metafile: true, logLevel: "silent" },
     ...{ platform: "node", format: "esm", target: "node20", outdir: dir, outExtension: { ".js": ".mjs" } },
+    external: ["@aws-sdk/*"],
   });
   const files = new Map(
     Object.entries(metafile.outputs).map(([path, output]) => [resolve(path), output] as const),
