@@ -73,7 +73,7 @@ for (const [entry, splitting] of /** @type {const} */ ([
     ...{ entryPoints: [path], outdir: dirname(path), allowOverwrite: true, bundle: true, splitting },
     ...{ chunkNames: "chunks/[name]-[hash]" },
     ...{
-      external: ["@aws-sdk/client-lambda"],
+      external: ["@aws-sdk/client-lambda", "@aws-sdk/client-s3"],
       platform: "node",
       format: "esm",
       target: "node20",
