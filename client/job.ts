@@ -67,6 +67,7 @@ export interface KeyStat {
 /** What all writes of a key have. */
 type WriteCommon = Pick<CellWrite, "key" | "condition" | "ttlMs">;
 
+const lasting = () => import("./durable/loaded.ts");
 const timeoutMsDefault = 30_000;
 const waitMsMax = timeoutMsMax - timeoutMsDefault;
 const ttlMsMax = 366 * 24 * 3600 * 1000;
@@ -112,8 +113,7 @@ export class Job extends Exchange {
     checkData(bytes);
     const write = { key: keyBytes(key), condition: conditionOf(options), ttlMs: checkTtl(options.ttlMs) };
     if (options.durable === true) {
-      const { putDurable } = await import("./durable/put-durable.ts");
-      return putDurable(this.#context, bytes, write, deadline);
+      return (await lasting()).putDurable(this.#context, bytes, write, deadline);
     }
     if (bytes instanceof Uint8Array && bytes.length <= inlineBytesMax) {
       return this.#putInline(write, bytes, deadline);
@@ -255,8 +255,7 @@ export class Job extends Exchange {
    */
   async persist(prefix: Key = "", options: PersistOptions = {}): Promise<PersistResult> {
     const deadline = this.#deadline("persist", prefix, options, 0);
-    const { persistKeys } = await import("./durable/persist-keys.ts");
-    return persistKeys(this.#context, prefix, options.onProgress, deadline);
+    return (await lasting()).persistKeys(this.#context, prefix, options, deadline);
   }
 
   /**
@@ -267,8 +266,7 @@ export class Job extends Exchange {
    */
   async import(from: string, options: ImportOptions = {}): Promise<ImportResult> {
     const deadline = this.#deadline("import", from, options, 0);
-    const { importObjects } = await import("./durable/import-objects.ts");
-    return importObjects(this.#context, from, options.prefix ?? "", deadline);
+    return (await lasting()).importObjects(this.#context, from, options, deadline);
   }
 
   /** Ends the job: all its data that are not durable are freed, nothing of it can be read or written again. */

@@ -10,7 +10,7 @@ import type { ClientContext } from "../context.ts";
 import { worthRetrying } from "../row-requests.ts";
 import { checkDeadline, type Deadline, pause } from "../transport/deadline.ts";
 import { eachOf } from "./each-of.ts";
-import type { ImportResult } from "./interfaces.ts";
+import type { ImportOptions, ImportResult } from "./interfaces.ts";
 import { storeTimeoutMs } from "./store-timeout.ts";
 
 const keysInFlight = 64;
@@ -29,7 +29,7 @@ interface Found extends Listed {
 export async function importObjects(
   context: ClientContext,
   from: string,
-  prefix: string,
+  { prefix = "" }: ImportOptions,
   deadline: Deadline,
 ): Promise<ImportResult> {
   let [objects, bytes] = [0, 0];

@@ -18,7 +18,7 @@ const exchangeBegin = "mf:";
 export async function persistKeys(
   context: ClientContext,
   prefix: string | Uint8Array,
-  onProgress: PersistOptions["onProgress"],
+  { onProgress }: PersistOptions,
   deadline: Deadline,
 ): Promise<PersistResult> {
   const bytes = typeof prefix === "string" ? Buffer.from(prefix) : prefix;

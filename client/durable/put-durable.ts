@@ -4,7 +4,6 @@ import { inlineObject, Ref, type StoredPlace } from "../../src/wire/ref.ts";
 import { inlineBytesMax, stripeBytesMax } from "../../src/wire/stripe-layout.ts";
 import { type CellWrite, conditionText, mutate } from "../cells.ts";
 import type { ClientContext } from "../context.ts";
-import { stripesOfStream } from "../objects/stream-source.ts";
 import { stripesOfBytes } from "../objects/stripe-source.ts";
 import { type ObjectWrite, writeObject } from "../objects/write-object.ts";
 import type { Argument } from "../transport/connection.ts";
@@ -25,7 +24,10 @@ export async function putDurable(
   let whole = data instanceof Uint8Array ? data : undefined;
   let stripes: ObjectWrite["stripes"] = [];
   if (data instanceof Uint8Array) stripes = stripesOfBytes(data, code);
-  else ({ whole, stripes } = await stripesOfStream(data, stripeBytesMax(code), inlineBytesMax, deadline));
+  else {
+    const { stripesOfStream } = await import("../objects/stream-source.ts");
+    ({ whole, stripes } = await stripesOfStream(data, stripeBytesMax(code), inlineBytesMax, deadline));
+  }
   let stored: StoredPlace | undefined;
   const commit = async (_: ClientContext, cell: CellWrite): Promise<string> => {
     const made = await storeCell(context, cell, deadline);

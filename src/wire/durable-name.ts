@@ -10,7 +10,6 @@
  */
 import { MayflyError } from "../errors.ts";
 import { type JobNumber, jobNumber } from "../ids.ts";
-import { asBuffer } from "./as-buffer.ts";
 import { storedNameBytesMax } from "./ref.ts";
 import { durablePrefix } from "./stored-names.ts";
 
@@ -76,7 +75,7 @@ export function isImportable(name: string, fleet: string, job: JobNumber): boole
 }
 
 function keyText(key: Uint8Array): string {
-  const bytes = asBuffer(key);
+  const bytes = Buffer.from(key);
   const utf8 = bytes.toString("utf8");
   const isText = Buffer.from(utf8).equals(bytes);
   const segments = isText ? utf8.replaceAll(unfit, percent) : Array.from(bytes, byteText).join("");
