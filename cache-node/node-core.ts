@@ -6,6 +6,7 @@ import type { CellWaits } from "./cells/cell-waits.ts";
 import type { PrimaryCells } from "./cells/primary-cells.ts";
 import type { PrimaryCollections } from "./cells/primary-collections.ts";
 import type { Rows } from "./cells/rows.ts";
+import type { DurableObjects } from "./durable/durable-objects.ts";
 import type { FleetStore } from "./durable/fleet-store.ts";
 import type { StoreUse } from "./durable/store-use.ts";
 import type { StoredReader } from "./durable/stored-reader.ts";
@@ -35,6 +36,7 @@ export interface NodeCore {
   readonly store: FleetStore;
   readonly storeUse: StoreUse;
   readonly stored: StoredReader;
+  readonly durable: DurableObjects;
   /** 0 before the node is registered. */
   nodeIdOrZero(): number;
   port(): number;

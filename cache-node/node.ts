@@ -23,6 +23,7 @@ import { belongsTo } from "../src/wire/stored-names.ts";
 import { cellCommands } from "./commands/cell-commands.ts";
 import { collectionCommands } from "./commands/collection-commands.ts";
 import { connectionCommands } from "./commands/connection-commands.ts";
+import { durableCommands } from "./commands/durable-commands.ts";
 import { mapCommands } from "./commands/map-commands.ts";
 import { objectCommands } from "./commands/object-commands.ts";
 import { replicationCommands } from "./commands/replication-commands.ts";
@@ -31,15 +32,19 @@ import { shardBodies, shardCommands } from "./commands/shard-commands.ts";
 import { storeCommands } from "./commands/store-commands.ts";
 import { stringCommands } from "./commands/string-commands.ts";
 import { ControllerLink } from "./controller-link.ts";
+import { DurableObjects } from "./durable/durable-objects.ts";
 import { FleetStore } from "./durable/fleet-store.ts";
 import { StoreUse } from "./durable/store-use.ts";
 import { StoredReader } from "./durable/stored-reader.ts";
+import { StoredRemovals } from "./durable/stored-removals.ts";
 import { ObjectFreer } from "./free-objects.ts";
 import { JobDirectory } from "./job-directory.ts";
 import { LoadSignals, reportMemory } from "./load-signals.ts";
 import type { NodeCore } from "./node-core.ts";
 import { NodePeers } from "./node-peers.ts";
+import { askThrough } from "./relocation/ask-node.ts";
 import { Relocation } from "./relocation/relocation.ts";
+import { ScratchMemory } from "./relocation/scratch-memory.ts";
 import { relocationCells } from "./relocation-port.ts";
 import { Replicas } from "./replicas.ts";
 import type { Command } from "./server/call.ts";
@@ -121,6 +126,7 @@ class Node implements CacheNode {
   #cancelTick = (): void => undefined;
   #pool: NodePool | undefined;
   #relocation: Relocation | undefined;
+  #removals: StoredRemovals | undefined;
 
   constructor(options: CacheNodeOptions) {
     this.#options = options;
@@ -138,6 +144,7 @@ class Node implements CacheNode {
       ...collectionCommands(this.#core),
       ...shardCommands(this.#core),
       ...storeCommands(this.#core),
+      ...durableCommands(this.#core),
       ...replicationCommands(this.#core),
       ...objectCommands(() => this.#relocation!),
     ];
@@ -221,6 +228,7 @@ class Node implements CacheNode {
     this.#server.close();
     for (const connection of [...this.#connections]) connection.close();
     this.#relocation?.close();
+    this.#removals?.close();
     this.#core.replicas.close();
     this.#pool?.close();
     this.#core.store.close();
@@ -244,14 +252,19 @@ class Node implements CacheNode {
     const replicas = new Replicas({
       ...{ clock, rng, atEndOfTurn, self, map: () => view.current, memory, jobs, peers, grantMs },
       checkQuota: (job, bytes) => jobs.checkQuota(job, memory.job(job).usedBytes, bytes),
-      freeObject: (job, ref) => freer.free(job, ref),
+      checkStored: (job, ref) => durable.checkStored(job, ref),
+      freeObject: (job, ref) => {
+        freer.free(job, ref);
+        durable.released(job, ref);
+      },
       onNews: () => this.#link.beatSoon(),
       onActive: (group) => this.#relocation?.groupActivated(group),
       onResigned: (group) => this.#relocation?.groupLeft(group),
       onRef: (job, group, name, value) => this.#relocation?.refCommitted(job, group, name, value),
     });
+    const scratch = new ScratchMemory();
     this.#relocation = new Relocation({
-      ...{ clock, rng, self, shards, jobs, view, pool: this.#nodePool() },
+      ...{ clock, rng, self, shards, jobs, view, pool: this.#nodePool(), scratch },
       cells: relocationCells(replicas),
       bytesPerSecond: () => this.#relocationRate,
     });
@@ -260,10 +273,18 @@ class Node implements CacheNode {
     const storeUse = new StoreUse();
     const cacheBytes = Math.min(storeCacheBytesMax, Math.floor(memoryBytes * storeCacheShare));
     const stored = new StoredReader({ clock, open: () => store.open(), use: storeUse, cacheBytes });
+    const removals = new StoredRemovals({ clock, rng, open: () => store.open() });
+    const durable: DurableObjects = new DurableObjects({
+      ...{ clock, self, shards, jobs, scratch, rows, cells, primary, store, removals },
+      ask: askThrough(view, this.#nodePool()),
+      fleet: () => this.#fleetId ?? "",
+      onUse: (job, use) => storeUse.add(job, use),
+    });
+    this.#removals = removals;
     view.onChange((map) => this.#followMap(map));
     return {
       ...{ clock, redisVersion, memory, shards, cells, waits, jobs, rows, logs, primary, collections },
-      ...{ replicas, view, store, storeUse, stored },
+      ...{ replicas, view, store, storeUse, stored, durable },
       startedAtMs: clock.now(),
       nodeIdOrZero: () => this.#id ?? 0,
       port: () => this.port,

@@ -42,6 +42,7 @@ export interface ReplicasOptions {
   /** How often a grant is renewed before it is over; 4 by default. */
   readonly renewals?: number;
   readonly checkQuota: PrimaryCellsOptions["checkQuota"];
+  readonly checkStored: PrimaryCellsOptions["checkStored"];
   readonly freeObject: (job: JobNumber, ref: Ref) => void;
   /** The controller should hear of something at once. */
   readonly onNews: () => void;
@@ -72,6 +73,7 @@ export class Replicas {
   constructor(options: ReplicasOptions) {
     this.#options = options;
     const { clock, self, map, jobs, peers, memory, checkQuota, freeObject, grantMs, onNews } = options;
+    const { checkStored } = options;
     this.cells = new CellStore(memory);
     this.waits = new CellWaits(clock);
     this.#grants = new Grants(clock);
@@ -105,7 +107,7 @@ export class Replicas {
       ...{ ...shared, waits: this.waits, freeObject, onRef: options.onRef },
     });
     this.primary = new PrimaryCells({
-      ...{ ...shared, mutations: this.#mutations, map, checkQuota, freeObject },
+      ...{ ...shared, mutations: this.#mutations, map, checkQuota, checkStored, freeObject },
     });
     this.collections = new PrimaryCollections({
       ...{ ...shared, mutations: this.#mutations, primary: this.primary, checkQuota },

@@ -129,12 +129,12 @@ export async function abortObject(
   await mutate(context, "MF.CELL.ABORT", key, [key, ref], deadline);
 }
 
-/** Sends a mutation until it is answered; however often that is, it is applied once. `args` go behind the session's. */
+/** Sends a mutation until it is answered; however often that is, it is applied once. `args` go behind the session's; a function is asked for each attempt. */
 export function mutate(
   context: ClientContext,
   command: string,
   key: Uint8Array,
-  args: readonly Argument[],
+  args: readonly Argument[] | (() => readonly Argument[]),
   deadline: Deadline,
 ): Promise<RespValue> {
   const { session } = context;
@@ -144,7 +144,7 @@ export function mutate(
     session.id,
     sequence,
     session.floor,
-    ...args,
+    ...(typeof args === "function" ? args() : args),
   ];
   return askRow(context, { key, command, argsOf }, deadline).then(
     (reply) => {
@@ -158,7 +158,7 @@ export function mutate(
   );
 }
 
-function conditionText(condition: Condition): string {
+export function conditionText(condition: Condition): string {
   if (condition === undefined) return "";
   return "ifAbsent" in condition ? "absent" : condition.ifVersion;
 }

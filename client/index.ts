@@ -3,6 +3,7 @@ export { type ErrorCode, type ErrorKind, MayflyError } from "../src/errors.ts";
 export { Ref } from "../src/wire/ref.ts";
 export type { CallOptions } from "./call-options.ts";
 export { type ConnectOptions, connect } from "./connect.ts";
+export type { ImportOptions, ImportResult, PersistOptions, PersistResult } from "./durable/interfaces.ts";
 export type {
   ArriveOptions,
   Barrier,
@@ -24,6 +25,7 @@ export type {
 export {
   type ByteStream,
   type DeleteOptions,
+  type EndOptions,
   type GetOptions,
   Job,
   type Key,

@@ -3,8 +3,17 @@ import { decodeRef, inlineObject, Ref } from "../src/wire/ref.ts";
 import { inlineBytesMax, stripeBytesMax } from "../src/wire/stripe-layout.ts";
 import { parseVersion } from "../src/wire/version.ts";
 import type { CallOptions } from "./call-options.ts";
-import { type CellValue, type Condition, deleteCell, keyBytes, readCell, writeCell } from "./cells.ts";
+import {
+  type CellValue,
+  type CellWrite,
+  type Condition,
+  deleteCell,
+  keyBytes,
+  readCell,
+  writeCell,
+} from "./cells.ts";
 import type { ClientContext } from "./context.ts";
+import type { ImportOptions, ImportResult, PersistOptions, PersistResult } from "./durable/interfaces.ts";
 import { Exchange } from "./exchange/exchange.ts";
 import type { JobController } from "./job-controller.ts";
 import type { KeyEntry } from "./list-keys.ts";
@@ -26,6 +35,13 @@ export interface PutOptions extends CallOptions {
   readonly ifVersion?: string;
   /** The key expires after so long; default never (it goes with the job). */
   readonly ttlMs?: number;
+  /** Acknowledged once it lies in the fleet's object store, too; it outlives the job there. The controller needs --store. */
+  readonly durable?: boolean;
+}
+
+/** What is made durable before the job ends: keys that begin so, or all. */
+export interface EndOptions extends CallOptions {
+  readonly persist?: string | true;
 }
 
 export interface GetOptions extends CallOptions {
@@ -48,6 +64,10 @@ export interface KeyStat {
   readonly ttlLeftMs: number | undefined;
 }
 
+/** What all writes of a key have. */
+type WriteCommon = Pick<CellWrite, "key" | "condition" | "ttlMs">;
+
+const lasting = () => import("./durable/loaded.ts");
 const timeoutMsDefault = 30_000;
 const waitMsMax = timeoutMsMax - timeoutMsDefault;
 const ttlMsMax = 366 * 24 * 3600 * 1000;
@@ -84,38 +104,30 @@ export class Job extends Exchange {
   /**
    * Stores bytes under a key and resolves when they are acknowledged. Returns the ref of the object, which reads it
    * without a lookup; `ref.version` is the key's new version. The bytes must not change before it resolves.
-   * @throws MayflyError KEY_EXISTS, VERSION_MISMATCH, NOT_ENOUGH_NODES, QUOTA_EXCEEDED, JOB_ENDED, UNAVAILABLE, TOO_LARGE
+   * @throws MayflyError KEY_EXISTS, VERSION_MISMATCH, NOT_ENOUGH_NODES, QUOTA_EXCEEDED, JOB_ENDED, UNAVAILABLE, TOO_LARGE; when
+   * durable also STORE_UNAVAILABLE, STORE_REFUSED, and INVALID_ARGUMENT where the fleet has no store
    */
   async put(key: Key, data: Bytes | string | ByteStream, options: PutOptions = {}): Promise<Ref> {
     const deadline = this.#deadline("put", key, options, 0);
     const bytes = typeof data === "string" ? Buffer.from(data, "utf8") : data;
     checkData(bytes);
-    if (bytes instanceof Uint8Array && bytes.length <= inlineBytesMax) {
-      return this.#putInline(keyBytes(key), bytes, options, deadline);
+    const write = { key: keyBytes(key), condition: conditionOf(options), ttlMs: checkTtl(options.ttlMs) };
+    if (options.durable === true) {
+      return (await lasting()).putDurable(this.#context, bytes, write, deadline);
     }
-    return this.#putObject(keyBytes(key), bytes, options, deadline);
+    if (bytes instanceof Uint8Array && bytes.length <= inlineBytesMax) {
+      return this.#putInline(write, bytes, deadline);
+    }
+    return this.#putObject(write, bytes, deadline);
   }
 
-  async #putInline(
-    key: Uint8Array,
-    value: Uint8Array,
-    options: PutOptions,
-    deadline: Deadline,
-  ): Promise<Ref> {
-    const condition = conditionOf(options);
-    const ttlMs = checkTtl(options.ttlMs);
-    const version = await writeCell(this.#context, { key, kind: "bytes", value, condition, ttlMs }, deadline);
-    return inlineRef(this.#context, key, value.length, version);
+  async #putInline(common: WriteCommon, value: Uint8Array, deadline: Deadline): Promise<Ref> {
+    const version = await writeCell(this.#context, { ...common, kind: "bytes", value }, deadline);
+    return inlineRef(this.#context, common.key, value.length, version);
   }
 
-  async #putObject(
-    key: Uint8Array,
-    data: Bytes | ByteStream,
-    options: PutOptions,
-    deadline: Deadline,
-  ): Promise<Ref> {
+  async #putObject(common: WriteCommon, data: Bytes | ByteStream, deadline: Deadline): Promise<Ref> {
     const context = this.#context;
-    const common = { key, condition: conditionOf(options), ttlMs: checkTtl(options.ttlMs) };
     if (data instanceof Uint8Array) {
       const stripes = stripesOfBytes(data, context.code);
       return writeObject(context, { ...common, stripes, whole: data }, deadline);
@@ -123,7 +135,7 @@ export class Job extends Exchange {
     const stripeBytes = stripeBytesMax(context.code);
     const { stripesOfStream } = await import("./objects/stream-source.ts");
     const { whole, stripes } = await stripesOfStream(data, stripeBytes, inlineBytesMax, deadline);
-    if (whole !== undefined) return this.#putInline(key, whole, options, deadline);
+    if (whole !== undefined) return this.#putInline(common, whole, deadline);
     return writeObject(context, { ...common, stripes }, deadline);
   }
 
@@ -235,8 +247,31 @@ export class Job extends Exchange {
     await (await this.#controller()).extendJob(this.number, this.#token);
   }
 
-  /** Ends the job: all its data are freed, nothing of it can be read or written again. */
-  async end(): Promise<void> {
+  /**
+   * Makes durable what the keys that begin with `prefix` hold, a few at a time: plain objects in the fleet's store, which outlive the
+   * job. The keys keep their versions. Counters and collections are left out, and what functions exchange (`mf:`) unless the
+   * prefix says so. What was done stays done when it fails, and is passed over when it is called again.
+   * @throws MayflyError as a durable put
+   */
+  async persist(prefix: Key = "", options: PersistOptions = {}): Promise<PersistResult> {
+    const deadline = this.#deadline("persist", prefix, options, 0);
+    return (await lasting()).persistKeys(this.#context, prefix, options, deadline);
+  }
+
+  /**
+   * Gives keys to objects that lie in the fleet's store already; no bytes are copied, and reads of a range read no more. `from` is
+   * the beginning of their names: a URL below that of the store, or without the store's URL. A key is `prefix` and what
+   * follows the last slash of `from`; durable objects of other jobs have the keys that they had there, in their newest version.
+   * @throws MayflyError NOT_FOUND when there is nothing, FORBIDDEN outside of the store, STORE_UNAVAILABLE, STORE_REFUSED
+   */
+  async import(from: string, options: ImportOptions = {}): Promise<ImportResult> {
+    const deadline = this.#deadline("import", from, options, 0);
+    return (await lasting()).importObjects(this.#context, from, options, deadline);
+  }
+
+  /** Ends the job: all its data that are not durable are freed, nothing of it can be read or written again. */
+  async end({ persist, ...options }: EndOptions = {}): Promise<void> {
+    if (persist !== undefined) await this.persist(persist === true ? "" : persist, options);
     await (await this.#controller()).endJob(this.number, this.#token);
     this.close();
   }

@@ -13,6 +13,7 @@ import {
   parseInteger,
   popBytesMax,
 } from "../../src/wire/collection.ts";
+import { plainBytes } from "../../src/wire/durable-value.ts";
 import type { Cell } from "../store/cell.ts";
 import type { Collection, Hash, List, MemberSet } from "../store/collections.ts";
 import { elementCharge } from "../store/index-charge.ts";
@@ -96,14 +97,19 @@ export function planUpdate(
 function planIncrement(by: number, cell: Cell | undefined): UpdatePlan {
   let value = 0;
   if (cell !== undefined) {
-    const holdsText = cell.kind === "counter" || cell.kind === "bytes";
-    const known = holdsText && cell.block !== undefined ? parseInteger(cell.block.view()) : undefined;
+    const text = textOf(cell);
+    const known = text && parseInteger(text);
     if (known === undefined) return { refused: wrongType(cell, "incr is for a counter, or the text of one") };
     value = known;
   }
   const sum = value + by;
   if (!Number.isSafeInteger(sum)) return { refused: outOfRange(value, by) };
   return { kind: "counter", value: Buffer.from(String(sum)), addedBytes: 0 };
+}
+
+function textOf({ kind, block }: Cell): Uint8Array | undefined {
+  if (kind === "counter" || kind === "bytes") return block?.view();
+  return kind === "durable" && block !== undefined ? plainBytes(block.view()) : undefined;
 }
 
 function planFieldIncrement(field: Uint8Array, by: number, hash: Hash | undefined): UpdatePlan {
@@ -210,7 +216,14 @@ export function wrongType(cell: Cell, why: string): MayflyError {
 }
 
 const nouns: Partial<Record<Cell["kind"], string>> = {
-  ...{ ref: "an object", counter: "a counter", list: "a list", hash: "a hash", set: "a set" },
+  ...{
+    ref: "an object",
+    counter: "a counter",
+    list: "a list",
+    hash: "a hash",
+    set: "a set",
+    durable: "bytes",
+  },
 };
 
 function outOfRange(value: number, by: number): MayflyError {

@@ -8,9 +8,9 @@ import { MayflyError } from "../../src/errors.ts";
 import { type Group, groupOfObject, type JobNumber, type ObjectId } from "../../src/ids.ts";
 import { groupOf } from "../../src/placement/groups.ts";
 import type { FleetMap } from "../../src/placement/types.ts";
-import { decodeRef, type Ref, refBytesMax } from "../../src/wire/ref.ts";
+import { decodeRef, Ref, refBytesMax } from "../../src/wire/ref.ts";
 import { inlineBytesMax } from "../../src/wire/stripe-layout.ts";
-import type { Version } from "../../src/wire/version.ts";
+import { compareVersions, type Version } from "../../src/wire/version.ts";
 import { objectOfRef } from "../relocation/glance-at-ref.ts";
 import type { GroupLogs } from "../replication/group-logs.ts";
 import { type Cell, cellName } from "../store/cell.ts";
@@ -27,6 +27,8 @@ export interface PrimaryCellsOptions {
   readonly map: () => FleetMap | undefined;
   /** @throws MayflyError QUOTA_EXCEEDED when the job may not have so many more bytes here */
   readonly checkQuota: (job: JobNumber, bytes: number) => void;
+  /** @throws MayflyError INVALID_ARGUMENT when the job may not name what lies at this place in the object store */
+  readonly checkStored: (job: JobNumber, ref: Ref) => void;
   /** Frees the shards of an object that nothing names any more. */
   readonly freeObject: (job: JobNumber, ref: Ref) => void;
 }
@@ -51,7 +53,20 @@ export class PrimaryCells {
     ttlMs: number,
     group: Group = groupOf(mutation.key),
   ): Version | Promise<Version> {
-    // No await between looking and logging: what was looked at would change in between.
+    const answered = this.check(mutation, kind, value, group);
+    return answered ?? this.setChecked(mutation, kind, value, ttlMs, group);
+  }
+
+  /**
+   * Whatever may keep a set from taking place, in the order in which it counts: it took place before (then its version), its
+   * condition fails, the value is refused. Undefined when nothing does, which holds until the next await only.
+   */
+  check(
+    mutation: Mutation,
+    kind: "bytes" | "ref",
+    value: Uint8Array,
+    group: Group,
+  ): Promise<Version> | undefined {
     const known = this.#mutations.repetition(mutation, group);
     if (known !== undefined) return known.then(({ version }) => version);
     const failed = this.#mutations.failedCondition(mutation, group);
@@ -67,6 +82,17 @@ export class PrimaryCells {
       throw new MayflyError("TOO_LARGE", `${what} up to ${valueBytesMax} bytes, not ${value.length}.`);
     }
     if (kind === "ref") this.#checkRef(mutation.job, group, mutation.key, decodeRef(value));
+    return undefined;
+  }
+
+  /** Sets what was checked in the same turn: what was looked at would change in between. */
+  setChecked(
+    mutation: Mutation,
+    kind: "bytes" | "ref" | "durable",
+    value: Uint8Array,
+    ttlMs: number,
+    group: Group,
+  ): Version | Promise<Version> {
     const expiresAtMs = ttlMs === 0 ? 0 : this.#options.clock.wallMs() + ttlMs;
     return this.#mutations.log(mutation, group, kind, value, expiresAtMs, versionOf);
   }
@@ -110,7 +136,8 @@ export class PrimaryCells {
       throw new MayflyError("INVALID_ARGUMENT", "This object is committed: delete its key instead.");
     }
     await this.#mutations.log(mutation, group, "abort", Buffer.from(ref.object, "latin1"), 0, versionOf);
-    this.#options.freeObject(mutation.job, ref);
+    // Who aborts has written shards, and nothing else that could be freed here.
+    this.#options.freeObject(mutation.job, new Ref({ ...ref, stored: undefined }));
   }
 
   /**
@@ -163,6 +190,27 @@ export class PrimaryCells {
   }
 
   /**
+   * Makes the bytes at the key durable, if they still have this version, which stays. Resolves once that is on all members; false
+   * when the key holds something else now.
+   * @param value a durable value with the same bytes
+   * @throws MayflyError MOVED, UNAVAILABLE, BUSY
+   */
+  async keepBytes(
+    job: JobNumber,
+    group: Group,
+    name: string,
+    version: Version,
+    value: Uint8Array,
+  ): Promise<boolean> {
+    this.#options.rows.asPrimary(group);
+    const key = Buffer.from(name, "latin1");
+    const cell = this.#mutations.live(job, group, key, name);
+    if (cell?.kind !== "bytes" || compareVersions(cell.version, version) !== 0) return false;
+    await this.#mutations.log(nobody(job, key, name), group, "relocated", value, cell.expiresAtMs, versionOf);
+    return true;
+  }
+
+  /**
    * Makes sure, on all members, that the object is never committed; false when it is, at some key of the group.
    *
    * @throws MayflyError MOVED, UNAVAILABLE, BUSY
@@ -179,13 +227,15 @@ export class PrimaryCells {
   }
 
   #checkRef(job: JobNumber, group: Group, key: Uint8Array, ref: Ref): void {
-    if (cellName(ref.key) !== cellName(key) || ref.stripes === undefined || ref.inline) {
+    if (cellName(ref.key) !== cellName(key) || (ref.stripes ?? ref.stored) === undefined || ref.inline) {
       throw new MayflyError("INVALID_ARGUMENT", "A committed ref names its own key and all its nodes.");
     }
+    if (ref.stored !== undefined) this.#options.checkStored(job, ref);
     if (groupOfObject(ref.object) !== group) {
       throw new MayflyError("INVALID_ARGUMENT", "The id of an object begins with the group of its home key.");
     }
-    if (ref.stripes.some((nodes) => new Set(nodes).size !== nodes.length)) {
+    const { stripes = [] } = ref;
+    if (stripes.some((nodes) => new Set(nodes).size !== nodes.length)) {
       throw new MayflyError("INVALID_ARGUMENT", "The shards of a stripe lie on distinct nodes.");
     }
     if (this.#options.cells.wasAborted(job, group, ref.object)) {
@@ -197,7 +247,7 @@ export class PrimaryCells {
         ?.nodes.filter((node) => node.state === "active")
         .map((node) => node.id),
     );
-    const wrong = [...new Set(ref.stripes.flat())].filter((node) => !usable.has(node));
+    const wrong = [...new Set(stripes.flat())].filter((node) => !usable.has(node));
     if (wrong.length > 0) {
       throw new MayflyError(
         "PLACEMENT_REFUSED",

@@ -3,6 +3,7 @@ import { MayflyError } from "../../src/errors.ts";
 import type { Group, JobNumber } from "../../src/ids.ts";
 import { compareEpochs, formatEpoch, parseEpoch } from "../../src/placement/epoch.ts";
 import { groupCount, groupOf } from "../../src/placement/groups.ts";
+import { durableBytes, plainBytes } from "../../src/wire/durable-value.ts";
 import { decodeRef, keyBytesMax } from "../../src/wire/ref.ts";
 import { referenceBytesMinDefault } from "../../src/wire/request-writer.ts";
 import { formatVersion, parseVersion, type Version } from "../../src/wire/version.ts";
@@ -117,9 +118,9 @@ function replyCell(core: NodeCore, call: Call, cell: Cell | undefined): void {
     }
     writer.arrayHeader(4);
     writer.simple(formatVersion(cell.version));
-    writer.simple(cell.kind);
+    writer.simple(cell.kind === "durable" ? "bytes" : cell.kind);
     writer.integer(cell.expiresAtMs === 0 ? -1 : Math.max(0, cell.expiresAtMs - core.clock.wallMs()));
-    writer.bulk(cell.block.view());
+    writer.bulk(cell.kind === "durable" ? plainBytes(cell.block.view()) : cell.block.view());
     // The largest cells are sent from where they are, and may be freed meanwhile.
     if (cell.block.length >= referenceBytesMinDefault) call.connection.pinUntilSent(cell.block);
   });
@@ -128,13 +129,7 @@ function replyCell(core: NodeCore, call: Call, cell: Cell | undefined): void {
 /** `MF.CELL.SET tag epoch session sequence floor condition ttlMs kind key value` -> version */
 function set(core: NodeCore, call: Call): void | Promise<void> {
   const ttlMs = numberArg(call, 7, ttlMsMax, "ttlMs");
-  const kind = textArg(call, 8);
-  if (kind !== "bytes" && kind !== "ref") {
-    throw new MayflyError(
-      "INVALID_ARGUMENT",
-      `A cell is of kind bytes or ref, not ${JSON.stringify(kind.slice(0, 20))}.`,
-    );
-  }
+  const kind = cellKindArg(call, 8);
   const mutation = mutationOf(core, call, 6, 9);
   const version = core.primary.set(mutation, kind, call.args[10]!, ttlMs);
   const reply = (made: Version): void => call.reply((writer) => writer.simple(formatVersion(made)));
@@ -201,7 +196,7 @@ async function list(core: NodeCore, call: Call): Promise<void> {
     for (const { name, cell, size } of found) {
       writer.bulk(Buffer.from(name, "latin1"));
       writer.simple(formatVersion(cell.version));
-      writer.simple(cell.kind);
+      writer.simple(cell.kind === "durable" ? "bytes" : cell.kind);
       writer.integer(size);
     }
   });
@@ -226,6 +221,7 @@ function lostKeys(group: number): MayflyError {
 function sizeOf(core: NodeCore, job: JobNumber, group: Group, name: string, cell: Cell): number {
   if (cell.block === undefined) return 0;
   if (isCollection(cell.kind)) return core.cells.collection(job, group, name)?.bytes ?? 0;
+  if (cell.kind === "durable") return durableBytes(cell.block.view());
   return cell.kind === "ref" ? decodeRef(cell.block.view()).sizeBytes : cell.block.length;
 }
 
@@ -254,6 +250,14 @@ export function mutationOf(
     condition,
     epoch: textArg(call, 2),
   };
+}
+
+/** @throws MayflyError INVALID_ARGUMENT */
+export function cellKindArg(call: Call, at: number): "bytes" | "ref" {
+  const kind = textArg(call, at);
+  if (kind === "bytes" || kind === "ref") return kind;
+  const shown = JSON.stringify(kind.slice(0, 20));
+  throw new MayflyError("INVALID_ARGUMENT", `A cell is of kind bytes or ref, not ${shown}.`);
 }
 
 /** A copy, which outlives the handler. */

@@ -1,5 +1,6 @@
 /** MF.STORE.GET: what lies in the object store, for functions that have no access of their own. */
 import { MayflyError } from "../../src/errors.ts";
+import { isImportable } from "../../src/wire/durable-name.ts";
 import { belongsTo } from "../../src/wire/stored-names.ts";
 import type { StoredRange } from "../../src/wire/stored-spans.ts";
 import type { NodeCore } from "../node-core.ts";
@@ -27,7 +28,9 @@ async function get(core: NodeCore, call: Call): Promise<void> {
   const fresh = numberArg(call, 3, 1, "fresh") === 1;
   const ranges = rangesOf(call, 4);
   const fleet = core.fleetId();
-  const foreign = ranges.find(({ name }) => fleet === undefined || !belongsTo(name, fleet, job));
+  const isOpen = (name: string): boolean =>
+    fleet !== undefined && (belongsTo(name, fleet, job) || isImportable(name, fleet, job));
+  const foreign = ranges.find(({ name }) => !isOpen(name));
   if (foreign !== undefined) {
     const shown = JSON.stringify(foreign.name.slice(0, 100));
     throw new MayflyError("FORBIDDEN", `${shown} in the object store is not of job ${job}.`);

@@ -6,6 +6,7 @@ import { MayflyError } from "../../src/errors.ts";
 import type { Group, JobNumber } from "../../src/ids.ts";
 import { groupOfSlot, slotOf } from "../../src/placement/groups.ts";
 import { noSession } from "../../src/wire/cell.ts";
+import { plainBytes } from "../../src/wire/durable-value.ts";
 import { keyBytesMax } from "../../src/wire/ref.ts";
 import { referenceBytesMinDefault } from "../../src/wire/request-writer.ts";
 import { inlineBytesMax } from "../../src/wire/stripe-layout.ts";
@@ -88,7 +89,7 @@ function replyValue(call: Call, cell: Cell | undefined): void {
       writer.null();
       return;
     }
-    writer.bulk(block.view());
+    writer.bulk(cell?.kind === "durable" ? plainBytes(block.view()) : block.view());
     if (block.length >= referenceBytesMinDefault) call.connection.pinUntilSent(block);
   });
 }

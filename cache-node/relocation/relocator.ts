@@ -207,7 +207,8 @@ export class Relocator {
   /** Notes what is to be done about the object, if something is. */
   #consider(job: JobNumber, group: Group, name: string, ref: Ref): void {
     const assessment = assessRef(ref, this.#states);
-    if (assessment.lostStripes > 0) this.#lost.add(group, job, name);
+    // What the object store has is read there.
+    if (assessment.lostStripes > 0 && ref.stored === undefined) this.#lost.add(group, job, name);
     const known = this.#pending.get(job, group, name);
     if (known !== undefined && known.object !== ref.object) this.#pending.remove(known);
     else if (known !== undefined) {
@@ -272,7 +273,8 @@ export class Relocator {
   ): MayflyError | undefined {
     this.#movedBytes += movedBytes;
     const assessment = ref && assessRef(ref, this.#states);
-    if (lostStripes > 0) this.#lost.add(pending.group, pending.job, pending.name);
+    if (lostStripes > 0 && ref?.stored === undefined)
+      this.#lost.add(pending.group, pending.job, pending.name);
     // What is lost for good keeps nobody waiting.
     const isDone =
       assessment === undefined || assessment.shards === 0 || (lostStripes > 0 && failure === undefined);

@@ -3,7 +3,7 @@
  * one after another, integers as LEB128 varints unless noted:
  *
  *     u8 1  cell     job, key length, key, kind u8, version (generation, sequence), position,
- *                    expiry high and low 32 bits (0: never), value length, value (only of bytes, refs and counters)
+ *                    expiry high and low 32 bits (0: never), value length, value (of those that have one)
  *     u8 2  session  job, id 8 bytes, floor, how many results; each sequence, version, position, flags u8: 1 existed,
  *                    2 a number, 4 a list of values; then length and bytes: its decimal text, or the list (collection.ts)
  *     u8 3  abort    job, object id 16 bytes
@@ -14,7 +14,7 @@
 import { MayflyError } from "../../src/errors.ts";
 import { type JobNumber, jobNumber, type ObjectId, objectId, objectIdBytes } from "../../src/ids.ts";
 import { ByteReader, ByteWriter, MalformedBytes } from "../../src/placement/byte-cursor.ts";
-import { type CellKind, cellKinds } from "../../src/wire/cell.ts";
+import { type CellKind, cellKinds, hasValue } from "../../src/wire/cell.ts";
 import { decodeValues, encodeValues, parseInteger } from "../../src/wire/collection.ts";
 import { keyBytesMax, refBytesMax } from "../../src/wire/ref.ts";
 import type { Version } from "../../src/wire/version.ts";
@@ -120,8 +120,7 @@ function readRecord(from: ByteReader): GroupRecord {
     if (kind === undefined) throw new MalformedBytes("an unknown kind of cell");
     const at = { version: version(), position: number("position") };
     const expiresAtMs = from.varint(2 ** 20, "expiry") * 2 ** 32 + number("expiry");
-    const holds = kind === "bytes" || kind === "ref" || kind === "counter";
-    const value = holds ? from.take(from.varint(refBytesMax, "value length"), "value") : undefined;
+    const value = hasValue(kind) ? from.take(from.varint(refBytesMax, "value length"), "value") : undefined;
     return { type: "cell", job, key, kind, ...at, expiresAtMs, value };
   }
   if (type === 2) {

@@ -4,13 +4,14 @@
  */
 import type { Group, JobNumber } from "../../src/ids.ts";
 import { groupCount } from "../../src/placement/groups.ts";
-import type { CellKind, Effect } from "../../src/wire/cell.ts";
+import { type CellKind, type Effect, hasValue } from "../../src/wire/cell.ts";
 import {
   type CellResult,
   type CollectionKind,
   decodeUpdate,
   parseInteger,
 } from "../../src/wire/collection.ts";
+import { durableRef } from "../../src/wire/durable-value.ts";
 import { decodeRef } from "../../src/wire/ref.ts";
 import type { GroupRecord } from "../replication/snapshot.ts";
 import { Cell, cellName } from "./cell.ts";
@@ -98,7 +99,7 @@ export class CellStore {
     const fresh = old === undefined;
     const charge = indexChargeFor(effect.key.length);
     if (fresh && !memory.charge(charge)) return undefined;
-    const holds = kind === "bytes" || kind === "ref" || kind === "counter";
+    const holds = hasValue(kind);
     const oldBlock = old?.block;
     const reused = holds && oldBlock?.length === effect.value.length && !oldBlock.pinned;
     const block = reused ? oldBlock : holds ? memory.allocate(effect.value.length) : undefined;
@@ -109,7 +110,7 @@ export class CellStore {
       if (block !== undefined && !reused) memory.free(block);
       return undefined;
     }
-    const replacedRef = old?.kind === "ref" ? replacedBy(effect, oldBlock) : undefined;
+    const replacedRef = old && replacedBy(effect, old);
     if (replacedRef !== undefined) noteReplaced(group, { ref: replacedRef, wallMs });
     block?.view().set(effect.value);
     if (oldBlock !== undefined && !reused) memory.free(oldBlock);
@@ -252,9 +253,11 @@ export class CellStore {
 }
 
 /** One that is committed anew, with other nodes perhaps, still names its shards. */
-function replacedBy({ kind, value }: Effect, old: Block | undefined): Buffer | undefined {
-  if (old === undefined) return undefined;
-  const ref = Buffer.from(old.view());
+function replacedBy({ kind, value }: Effect, { kind: kindBefore, block }: Cell): Buffer | undefined {
+  if (block === undefined) return undefined;
+  if (kindBefore === "durable") return Buffer.from(durableRef(block.view()));
+  if (kindBefore !== "ref") return undefined;
+  const ref = Buffer.from(block.view());
   return kind === "ref" && decodeRef(value).object === decodeRef(ref).object ? undefined : ref;
 }
 
@@ -326,14 +329,15 @@ function abort(memory: JobMemory, group: GroupCells, effect: Effect, wallMs: num
   return plainly;
 }
 
-/** Gives the object at the key another location hint. The cell keeps its version and its expiry. */
+/** Gives the object at the key another location hint, or makes its bytes durable. The cell keeps its version and its expiry. */
 function relocate(memory: JobMemory, group: GroupCells, effect: Effect, name: string): Applied | undefined {
   const cell = group.cells.get(name);
-  if (cell?.kind !== "ref" || cell.block === undefined) return plainly;
+  if (cell?.block === undefined || (cell.kind !== "ref" && cell.kind !== "bytes")) return plainly;
   const block = memory.allocate(effect.value.length);
   if (block === undefined) return undefined;
   block.view().set(effect.value);
   memory.free(cell.block);
+  if (cell.kind === "bytes") cell.kind = "durable";
   cell.block = block;
   cell.position = effect.version.sequence;
   return plainly;

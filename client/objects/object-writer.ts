@@ -18,6 +18,8 @@ export interface ObjectCommit {
   readonly ttlMs: number;
   /** All bytes, where they stay at hand: what must be written again is taken from here, and else read back. */
   readonly whole?: Uint8Array;
+  /** Instead of `writeCell`. */
+  readonly commit?: typeof writeCell;
 }
 
 const commitTriesMax = 5;
@@ -59,13 +61,16 @@ export class ObjectWriter {
   }
 
   /** To be called once all stripes have arrived. @throws MayflyError KEY_EXISTS, VERSION_MISMATCH, FREED, and as `send` */
-  async commit({ condition, ttlMs, whole }: ObjectCommit, deadline: Deadline): Promise<Ref> {
+  async commit(
+    { condition, ttlMs, whole, commit = writeCell }: ObjectCommit,
+    deadline: Deadline,
+  ): Promise<Ref> {
     const context = this.#context;
     let current = this.#ref();
     for (let tries = 1; ; tries++) {
       try {
         const cell = { key: this.#key, kind: "ref" as const, value: encodeRef(current), condition, ttlMs };
-        return new Ref({ ...current, version: await writeCell(context, cell, deadline) });
+        return new Ref({ ...current, version: await commit(context, cell, deadline) });
       } catch (thrown) {
         const error = MayflyError.from(thrown);
         if (error.code !== "PLACEMENT_REFUSED" || tries === commitTriesMax) throw error;

@@ -3,19 +3,14 @@
  * nothing; what was sent for an object that is not committed is freed by the primary.
  */
 import type { Ref } from "../../src/wire/ref.ts";
-import type { Condition } from "../cells.ts";
 import type { ClientContext } from "../context.ts";
 import { type Deadline, within } from "../transport/deadline.ts";
-import { ObjectWriter } from "./object-writer.ts";
+import { type ObjectCommit, ObjectWriter } from "./object-writer.ts";
 
-export interface ObjectWrite {
+export interface ObjectWrite extends ObjectCommit {
   readonly key: Uint8Array;
   /** The bytes in pieces of exactly one stripe each, but for the last. */
   readonly stripes: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
-  /** All of them, where they stay at hand: what must be written again is taken from here, and else read back. */
-  readonly whole?: Uint8Array;
-  readonly condition: Condition;
-  readonly ttlMs: number;
 }
 
 const stripesInFlight = 4;

@@ -1,9 +1,10 @@
 /** `mayfly job ...`: jobs begin, are listed, kept alive and ended. */
+import type { PersistResult } from "../../client/durable/interfaces.ts";
 import { formatCode, parseCode } from "../placement/code.ts";
 import type { CreateJobRequest, JobHints } from "../wire/control-api.ts";
-import { controllerOption, withController } from "./fleet-access.ts";
+import { controllerOption, timeoutOption, withController, withJob } from "./fleet-access.ts";
 import { flag, option, parseChoice, parseCount, parseText } from "./option.ts";
-import { formatDuration, parseBytes, parseDurationMs, parseRate } from "./sizes.ts";
+import { formatBytes, formatDuration, parseBytes, parseDurationMs, parseRate } from "./sizes.ts";
 import { jobTable } from "./status.ts";
 import { defineVerb, type OptionValues } from "./verb.ts";
 
@@ -141,12 +142,40 @@ export const jobEndVerb = defineVerb({
   name: "job end",
   summary: "end a job and free all its data",
   usage: "JOB",
-  options: { controller: controllerOption },
-  examples: ["mayfly job end 3"],
+  options: {
+    controller: controllerOption,
+    persist: option({
+      value: "PREFIX",
+      help: 'first make the keys that begin with it durable; "" for all keys',
+      parse: parseText,
+    }),
+    timeout: timeoutOption,
+  },
+  examples: ["mayfly job end 3", "mayfly job end 3 --persist results/ --timeout 10m"],
   async run({ options, positionals, json, print, note }) {
     const job = parseJob(positionals[0]!, "JOB");
-    await withController(options.controller, (controller) => controller.endJob(job));
-    if (json) return print(JSON.stringify({ job, state: "ended" }));
-    note(`Job ${job} has ended; its data are freed.`);
+    const { persist, timeout } = options;
+    const persisted = await withController(options.controller, async (controller) => {
+      const done =
+        persist === undefined
+          ? undefined
+          : await persistKeys((await controller.newTicket(job)).ticket, persist, timeout);
+      await controller.endJob(job);
+      return done;
+    });
+    if (json) return print(JSON.stringify({ job, state: "ended", ...(persisted && { persisted }) }));
+    if (persisted !== undefined) {
+      const { objects, bytes, already, skipped, from } = persisted;
+      const left = skipped > 0 ? `; ${skipped} counters and collections are not durable` : "";
+      note(
+        `${objects} keys (${formatBytes(bytes)}) were made durable, ${already} were before${left}. ` +
+          `To have them in another job: job.import(${JSON.stringify(from ?? "")})`,
+      );
+    }
+    note(`Job ${job} has ended; its data in memory are freed.`);
   },
 });
+
+function persistKeys(ticket: string, prefix: string, timeoutMs: number | undefined): Promise<PersistResult> {
+  return withJob(ticket, (job) => job.persist(prefix, timeoutMs === undefined ? {} : { timeoutMs }));
+}

@@ -25,6 +25,11 @@ export interface StoreGet extends StoreCall {
   readonly into?: Uint8Array;
 }
 
+export interface StoreList extends StoreCall {
+  /** Only names behind this one. */
+  readonly after?: string;
+}
+
 export interface StoredObject {
   readonly name: string;
   readonly sizeBytes: number;
@@ -76,7 +81,7 @@ export interface ObjectStore {
   /** Undefined when there is nothing of the name. */
   stat(name: string, options?: StoreCall): Promise<StoredObject | undefined>;
   /** Of which the names begin with `prefix`, in the order of their UTF-8 bytes. */
-  list(prefix: string, options?: StoreCall): AsyncIterable<StoredObject>;
+  list(prefix: string, options?: StoreList): AsyncIterable<StoredObject>;
   /** Those that are not there count as deleted. */
   delete(names: readonly string[], options?: StoreCall): Promise<void>;
   /** Within the store, without the bytes passing through here where that is possible. */

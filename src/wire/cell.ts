@@ -16,21 +16,31 @@ import { keyBytesMax, refBytesMax } from "./ref.ts";
 import type { Version } from "./version.ts";
 
 /**
- * What a cell holds: `bytes` inline, `ref` an object, `counter` a number as decimal text, a list, a hash, a set; `deleted`
- * and `expired` are what is left of one.
+ * What a cell holds: `bytes` inline, `ref` an object, `counter` a number as decimal text, a list, a hash, a set, `durable` bytes
+ * that lie in the object store too (durable-value.ts); `deleted` and `expired` are what is left of one.
  */
-export const cellKinds = ["bytes", "ref", "deleted", "expired", "counter", ...collectionKinds] as const;
+export const cellKinds = [
+  ...(["bytes", "ref", "deleted", "expired", "counter"] as const),
+  ...collectionKinds,
+  "durable",
+] as const;
 export type CellKind = (typeof cellKinds)[number];
 
 /**
  * What an effect does: its key holds its value from now on, or, if that is a list, a hash or a set, the value says what
  * changes in it (collection.ts); or `abort` marks an object id that must never be committed; `relocated` gives a ref another
- * location hint and leaves its version; `activate` begins a generation of the row, its value is the version before it (two
+ * location hint, or makes bytes `durable`, and leaves their version; `activate` begins a generation of the row, its value is the version before it (two
  * varints); `snapshot` is a piece of all that the group holds at its version, number and count of pieces in place of session
  * sequence and floor. The last two are of no job (0), and a snapshot is not logged.
  */
 export const effectKinds = [...cellKinds, "abort", "relocated", "activate", "snapshot"] as const;
 export type EffectKind = (typeof effectKinds)[number];
+
+/** Whether a cell of this kind has its value with it. */
+export function hasValue(kind: EffectKind): boolean {
+  return kind === "bytes" || kind === "ref" || kind === "counter" || kind === "durable";
+}
+
 /** What is logged but is not about a key of a job. */
 export const noJob = 0 as JobNumber;
 /** Of effects that no session asked for. */

@@ -195,3 +195,13 @@ test("a process ends quietly when its reader does, and by its deadline though it
   writing.child.stdin.write(large);
   expect((await writing.ended).stderr).toContain("(DEADLINE_EXCEEDED)");
 });
+
+test("a job's keys are made durable before it ends, where there is a store", async () => {
+  const created = await run(["job", "create", "--json"]);
+  const { ticket, job } = JSON.parse(created.stdout) as CreateJobReply;
+  await ok(["put", "k", "-", "--ticket", ticket], { stdin: "v" });
+  const refused = await run(["job", "end", String(job.job), "--persist", ""]);
+  expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining("--store") });
+  expect(await ok(["get", "k", "--ticket", ticket])).toBe("v");
+  await ok(["job", "end", String(job.job)]);
+});

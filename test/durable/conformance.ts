@@ -213,6 +213,16 @@ export function testObjectStore(tested: StoreUnderTest): void {
       },
     );
 
+    test.each(["l/a", "l/a/b", "l/a/", "l/a/zz", "l/long", "l/日本/語", "l/\u{1f600}", "k", "m"])(
+      "behind %s has the others only",
+      async (after) => {
+        const expected = inOrder(names).filter(
+          (name) => Buffer.compare(Buffer.from(name), Buffer.from(after)) > 0,
+        );
+        expect(await listed(store.list("l/", { after }))).toEqual(expected);
+      },
+    );
+
     test("says size and time", async () => {
       for await (const { name, sizeBytes, modifiedAtMs } of store.list("l/a")) {
         expect(sizeBytes).toBe(Buffer.byteLength(name));

@@ -88,6 +88,7 @@ export class SimNode {
       peers: this.#peers(),
       grantMs: () => grantMs,
       renewals: 2,
+      checkStored: () => {},
       checkQuota: () => {},
       freeObject: (job, ref) => freer.free(job, ref),
       onNews: () => this.#link.beatSoon(),

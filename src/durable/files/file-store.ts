@@ -15,6 +15,7 @@ import type {
   StoreCounts,
   StoredObject,
   StoreGet,
+  StoreList,
   StorePut,
 } from "../object-store.ts";
 import type { OpenStoreOptions } from "../open-store.ts";
@@ -168,12 +169,12 @@ class FileStore implements ObjectStore {
     });
   }
 
-  async *list(prefix: string, options: StoreCall = {}): AsyncGenerator<StoredObject, void, undefined> {
+  async *list(prefix: string, options: StoreList = {}): AsyncGenerator<StoredObject, void, undefined> {
     checkPrefix(prefix);
     const call = this.#calls.open(`list ${prefix}*`, options);
     try {
       this.#count("lists", 1);
-      for await (const stored of listFolder(this.#root, "", prefix)) {
+      for await (const stored of listFolder(this.#root, "", prefix, options.after)) {
         if (call.signal.aborted) throw reasonOf(call.signal);
         call.pause();
         yield stored;

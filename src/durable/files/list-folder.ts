@@ -9,17 +9,24 @@ interface FoundEntry extends Entry {
   readonly fileName: string;
 }
 
-/** @param name what the names of all objects in the folder begin with */
+/**
+ * @param name what the names of all objects in the folder begin with
+ * @param after only names behind this one
+ */
 export async function* listFolder(
   folder: string,
   name: string,
   prefix: string,
+  after = "",
 ): AsyncGenerator<StoredObject, void, undefined> {
+  const last = Buffer.from(after);
   for (const { fileName, isFolder, text } of await entriesOf(folder)) {
     const full = name + text;
     const path = join(folder, fileName);
+    const isBehind = Buffer.compare(Buffer.from(full), last) > 0 || (isFolder && after.startsWith(full));
+    if (!isBehind) continue;
     if (isFolder) {
-      if (full.startsWith(prefix) || prefix.startsWith(full)) yield* listFolder(path, full, prefix);
+      if (full.startsWith(prefix) || prefix.startsWith(full)) yield* listFolder(path, full, prefix, after);
     } else if (full.startsWith(prefix)) {
       const stored = await storedFile(path, full);
       if (stored !== undefined) yield stored;

@@ -1,5 +1,5 @@
 import { checkPrefix } from "../object-name.ts";
-import type { StoreCall, StoredObject } from "../object-store.ts";
+import type { StoredObject, StoreList } from "../object-store.ts";
 import type { OpenCall } from "../store-calls.ts";
 import type { S3Session } from "./s3-session.ts";
 import { storedObject } from "./stat-object.ts";
@@ -13,7 +13,7 @@ interface Page {
 export async function* listObjects(
   session: S3Session,
   prefix: string,
-  options: StoreCall,
+  options: StoreList,
 ): AsyncGenerator<StoredObject, void, undefined> {
   checkPrefix(prefix);
   const call = session.calls.open(`list ${prefix}*`, options);
@@ -21,7 +21,7 @@ export async function* listObjects(
     let token: string | undefined;
     do {
       call.renew();
-      const page = await listPage(session, call, prefix, token);
+      const page = await listPage(session, call, prefix, token ?? { after: options.after ?? "" });
       call.pause();
       yield* page.objects;
       token = page.next;
@@ -35,12 +35,13 @@ function listPage(
   { sdk, client, requests, place }: S3Session,
   call: OpenCall,
   prefix: string,
-  token: string | undefined,
+  from: string | { readonly after: string },
 ): Promise<Page> {
   return requests.run(call, { counted: "lists" }, async ({ watch }) => {
     const command = new sdk.ListObjectsV2Command({
       ...{ Bucket: place.bucket, Prefix: place.prefix + prefix },
-      ...(token !== undefined && { ContinuationToken: token }),
+      ...(typeof from === "string" && { ContinuationToken: from }),
+      ...(typeof from !== "string" && from.after !== "" && { StartAfter: place.prefix + from.after }),
     });
     const answer = await client.send(command, { abortSignal: watch.signal });
     watch.answered();

@@ -7,6 +7,7 @@ import type {
   StoreCounts,
   StoredObject,
   StoreGet,
+  StoreList,
   StorePut,
 } from "../object-store.ts";
 import type { OpenStoreOptions } from "../open-store.ts";
@@ -85,7 +86,7 @@ class S3Store implements ObjectStore {
     return this.#within(`stat ${name}`, options, (call) => statObject(this.#session, call, name));
   }
 
-  list(prefix: string, options: StoreCall = {}): AsyncIterable<StoredObject> {
+  list(prefix: string, options: StoreList = {}): AsyncIterable<StoredObject> {
     return listObjects(this.#session, prefix, options);
   }
 

@@ -74,6 +74,7 @@ export function createNode(peers: Peers, options: NodeOptions = {}) {
     self: () => id,
     map: () => state.map,
     grantMs: () => grantMs,
+    checkStored: () => {},
     checkQuota: (_job, bytes) => {
       if (bytes > quota.left) throw new MayflyError("QUOTA_EXCEEDED", "no more");
     },
