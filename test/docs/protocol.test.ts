@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { cellCommands } from "../../cache-node/commands/cell-commands.ts";
 import { collectionCommands } from "../../cache-node/commands/collection-commands.ts";
 import { connectionCommands } from "../../cache-node/commands/connection-commands.ts";
+import { durableCommands } from "../../cache-node/commands/durable-commands.ts";
 import { mapCommands } from "../../cache-node/commands/map-commands.ts";
 import { type ObjectAnswers, objectCommands } from "../../cache-node/commands/object-commands.ts";
 import { replicationCommands } from "../../cache-node/commands/replication-commands.ts";
@@ -29,6 +30,7 @@ describe("commands", () => {
     ...collectionCommands(core),
     ...shardCommands(core),
     ...storeCommands(core),
+    ...durableCommands(core),
     ...replicationCommands(core),
     ...objectCommands(() => ({}) as ObjectAnswers),
   ];

@@ -324,8 +324,8 @@ test("a node that goes while it is asked is replaced by the next one", async () 
 
 test("a job reads nothing of another one, and one that has ended nothing at all", async () => {
   const [mine, theirs] = [await begin(), await begin()];
-  const [object] = await spill(theirs, [20_000], "plain");
-  const [own] = await spill(mine, [20_000], "plain");
+  const [object] = await spill(theirs, [20_000]);
+  const [own] = await spill(mine, [20_000]);
   const foreign = new Ref({ ...own!.ref, stored: object!.ref.stored });
   await expect(mine.get(foreign)).rejects.toEqual(code("FORBIDDEN"));
   expect(decodeRef(encodeRef(object!.ref)).stored).toEqual(object!.ref.stored);
