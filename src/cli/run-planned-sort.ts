@@ -128,6 +128,7 @@ async function startFleet(
   }
   const fleet = await startEmbeddedFleet({
     ...{ nodes, nodeMemoryBytes: plan.nodeMemoryBytes },
+    ...(given.spill !== undefined && plan.passes.spilledBytes > 0 && { durableUrl: given.spill }),
     ...(given.verbose && { log: context.note }),
   });
   stops.push(() => fleet.stop());
