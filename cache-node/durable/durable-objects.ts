@@ -3,6 +3,7 @@
  * and committed after the store has them. Of one key one is under way at a time, so that names follow one another as commits
  * do (docs/decisions/007-durable-names.md).
  */
+import { piecesOf, takePiece } from "../../client/objects/stored-pieces.ts";
 import { type Deadline, leftMs, startDeadline, within } from "../../client/transport/deadline.ts";
 import type { Clock } from "../../src/clock.ts";
 import type { ObjectStore } from "../../src/durable/object-store.ts";
@@ -12,7 +13,7 @@ import { groupOf } from "../../src/placement/groups.ts";
 import { durableMark, durableName, isImportable, parseDurableName } from "../../src/wire/durable-name.ts";
 import { durableRef, encodeDurableValue } from "../../src/wire/durable-value.ts";
 import { decodeRef, encodeRef, inlineObject, type Ref, type StoredPlace } from "../../src/wire/ref.ts";
-import { stripeAt } from "../../src/wire/stripe-layout.ts";
+import { type Stripe, stripeAt, stripeCount } from "../../src/wire/stripe-layout.ts";
 import type { Version } from "../../src/wire/version.ts";
 import type { Mutation } from "../cells/mutation-log.ts";
 import type { PrimaryCells } from "../cells/primary-cells.ts";
@@ -165,7 +166,7 @@ export class DurableObjects {
       this.#checkCurrent(job, group, upload.generation);
       if (isRef) {
         const now = refIn(cells.get(job, group, name));
-        const isSame = now?.object === value.object && now.stored === undefined;
+        const isSame = now?.object === value.object && now.stored?.layout !== "plain";
         const changed = isSame ? encodeRef({ ...now, stored: upload.place }) : undefined;
         kept = changed ? primary.relocate(job, group, name, value.object, changed) : Promise.resolve(false);
       } else {
@@ -277,20 +278,42 @@ export class DurableObjects {
 
   async #whole(job: JobNumber, ref: Ref, deadline: Deadline): Promise<Uint8Array> {
     const whole = Buffer.allocUnsafeSlow(ref.sizeBytes);
-    const stripes = Array.from(ref.stripes ?? [], (_, index) => stripeAt(ref.sizeBytes, ref.code, index));
+    const { sizeBytes, code } = ref;
+    const count = stripeCount(sizeBytes, code);
+    const stripes = Array.from({ length: count }, (_, index) => stripeAt(sizeBytes, code, index));
     await eachLimited(stripes, stripesInFlight, async (stripe) => {
       const into = whole.subarray(stripe.offset, stripe.offset + stripe.bytes);
-      await readStripe(this.#options, job, ref, stripe, into, deadline);
+      await this.#readStripe(job, ref, stripe, into, deadline);
     });
     return whole;
   }
 
   async *#stripes(job: JobNumber, ref: Ref, deadline: Deadline): AsyncGenerator<Uint8Array> {
-    for (const index of (ref.stripes ?? []).keys()) {
+    for (let index = 0; index < stripeCount(ref.sizeBytes, ref.code); index++) {
       const stripe = stripeAt(ref.sizeBytes, ref.code, index);
       const into = Buffer.allocUnsafeSlow(stripe.bytes);
-      await readStripe(this.#options, job, ref, stripe, into, deadline);
+      await this.#readStripe(job, ref, stripe, into, deadline);
       yield into;
+    }
+  }
+
+  /** From memory; what was spilled, from the store. */
+  async #readStripe(
+    job: JobNumber,
+    ref: Ref,
+    stripe: Stripe,
+    into: Uint8Array,
+    deadline: Deadline,
+  ): Promise<void> {
+    const { scratch, store } = this.#options;
+    if (ref.stripes !== undefined) return await readStripe(this.#options, job, ref, stripe, into, deadline);
+    const { checksums } = scratch.of(ref.code);
+    const opened = await store.open();
+    for (const piece of piecesOf({ ref, offset: stripe.offset, length: stripe.bytes, into })) {
+      const range = { start: piece.offset, end: piece.offset + piece.length };
+      const bytes = await opened.get(piece.name, { range, timeoutMs: Math.max(1, leftMs(deadline)) });
+      if (takePiece(checksums, job, piece, bytes)) continue;
+      throw new MayflyError("DAMAGED", `The spilled object of ${piece.name} is damaged in the store.`);
     }
   }
 
@@ -331,7 +354,7 @@ function foundIn(
   if (kind === "bytes") return { version, value: Buffer.from(block!.view()) };
   const ref = refIn(cell);
   if (ref === undefined) return { state: "other", bytes: 0, name: undefined };
-  if (ref.stored !== undefined) return { state: "there", bytes: 0, name: ref.stored.name };
+  if (ref.stored?.layout === "plain") return { state: "there", bytes: 0, name: ref.stored.name };
   return { version, value: ref };
 }
 

@@ -1,7 +1,10 @@
 /** Keys made durable afterwards, and objects of the store that become keys, over a whole fleet. */
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import type { Job } from "../../../client/job.ts";
+import { jobNumber } from "../../../src/ids.ts";
+import { spillName } from "../../../src/wire/stored-names.ts";
 import { type InProcessFleet, startInProcessFleet } from "../../support/in-process-fleet.ts";
+import { framed, freeShards, moveRef } from "../../support/store-objects.ts";
 import { until } from "../../support/until.ts";
 import { anyBytes } from "../../support/written-keys.ts";
 import { RecordingStore } from "./recording-store.ts";
@@ -82,6 +85,21 @@ describe("persist", () => {
     expect(String(await job.get("k"))).toBe("second");
     await until("the first one is gone", () => store.namesOf(job, "k").length === 1);
     expect(String(store.current(job, "k"))).toBe("second");
+  });
+
+  test("makes durable what was spilled", async () => {
+    const job = await begin();
+    const bytes = anyBytes(1_300_000);
+    const ref = await job.put("cold", bytes);
+    const name = spillName(fleet.core(fleet.row("cold")[0]!.id).fleetId()!, jobNumber(job.number), "1");
+    store.objects.set(name, framed(job, ref, bytes));
+    const stored = { name, offset: 0, layout: "framed" } as const;
+    await moveRef(fleet, job, ref, { stripes: undefined, stored });
+    freeShards(fleet, job, ref);
+    expect(await job.persist("cold")).toMatchObject({ objects: 1, bytes: bytes.length, already: 0 });
+    expect(store.current(job, "cold")?.equals(bytes)).toBe(true);
+    store.objects.delete(name);
+    expect(bytes.equals(await job.get("cold"))).toBe(true);
   });
 
   test("comes before the end of a job that asks for it", async () => {
