@@ -52,6 +52,11 @@ export class JobDirectory {
     this.#known.add(job);
   }
 
+  /** What the job prefers to have, as its hints say. */
+  preferenceOf(job: JobNumber): "latency" | "cost" | undefined {
+    return this.#alive.get(job)?.prefer;
+  }
+
   /** @param usedBytes what this node alone holds for the job. @throws MayflyError QUOTA_EXCEEDED */
   checkQuota(job: JobNumber, usedBytes: number, moreBytes: number): void {
     const row = this.#alive.get(job);

@@ -13,6 +13,7 @@ import type { StoredReader } from "./durable/stored-reader.ts";
 import type { JobDirectory } from "./job-directory.ts";
 import type { Replicas } from "./replicas.ts";
 import type { GroupLogs } from "./replication/group-logs.ts";
+import type { WritePressure } from "./spill/write-pressure.ts";
 import type { CellStore } from "./store/cell-store.ts";
 import type { NodeMemory } from "./store/node-memory.ts";
 import type { ShardStore } from "./store/shard-store.ts";
@@ -37,6 +38,8 @@ export interface NodeCore {
   readonly storeUse: StoreUse;
   readonly stored: StoredReader;
   readonly durable: DurableObjects;
+  /** Holds writers back while memory overflows into the object store; undefined where there is none. */
+  pressure(): WritePressure | undefined;
   /** 0 before the node is registered. */
   nodeIdOrZero(): number;
   port(): number;

@@ -33,12 +33,13 @@ import { storeCommands } from "./commands/store-commands.ts";
 import { stringCommands } from "./commands/string-commands.ts";
 import { ControllerLink } from "./controller-link.ts";
 import { DurableObjects } from "./durable/durable-objects.ts";
-import { FleetStore } from "./durable/fleet-store.ts";
+import { FleetStore, openerOf } from "./durable/fleet-store.ts";
 import { StoreUse } from "./durable/store-use.ts";
 import { StoredReader } from "./durable/stored-reader.ts";
 import { StoredRemovals } from "./durable/stored-removals.ts";
 import { ObjectFreer } from "./free-objects.ts";
 import { JobDirectory } from "./job-directory.ts";
+import { listen } from "./listen.ts";
 import { LoadSignals, reportMemory } from "./load-signals.ts";
 import type { NodeCore } from "./node-core.ts";
 import { NodePeers } from "./node-peers.ts";
@@ -49,6 +50,7 @@ import { relocationCells } from "./relocation-port.ts";
 import { Replicas } from "./replicas.ts";
 import type { Command } from "./server/call.ts";
 import { ClientConnection } from "./server/client-connection.ts";
+import { Spill } from "./spill/spill.ts";
 import { createNodeMemory } from "./store/node-memory.ts";
 import { ShardStore } from "./store/shard-store.ts";
 
@@ -127,6 +129,9 @@ class Node implements CacheNode {
   #pool: NodePool | undefined;
   #relocation: Relocation | undefined;
   #removals: StoredRemovals | undefined;
+  readonly #scratch = new ScratchMemory();
+  /** From the registration on, where the fleet has an object store. */
+  #spill: Spill | undefined;
 
   constructor(options: CacheNodeOptions) {
     this.#options = options;
@@ -205,6 +210,7 @@ class Node implements CacheNode {
     this.#publicKey = importPublicKey(reply.publicKey);
     this.#fleetId = fleetIdOf(this.#publicKey);
     this.#storeUrl = reply.durableUrl;
+    if (this.#storeUrl !== undefined) this.#spill = this.#createSpill(this.#fleetId, this.#storeUrl);
     this.#fleetToken = reply.fleetToken;
     this.#grantMs = Math.min(grantMsMax, reply.deadAfterMs * 0.4);
     this.#relocationRate = reply.relocationBytesPerSecond;
@@ -215,6 +221,7 @@ class Node implements CacheNode {
     };
     this.#cancelTick = clock.after(tickMs, tick, true);
     this.#relocation?.start();
+    this.#spill?.start();
   }
 
   async stop(): Promise<void> {
@@ -229,6 +236,7 @@ class Node implements CacheNode {
     for (const connection of [...this.#connections]) connection.close();
     this.#relocation?.close();
     this.#removals?.close();
+    this.#spill?.close();
     this.#core.replicas.close();
     this.#pool?.close();
     this.#core.store.close();
@@ -237,7 +245,7 @@ class Node implements CacheNode {
   }
 
   #createCore(): NodeCore {
-    const { clock, memoryBytes, rng } = this.#options;
+    const { clock, memoryBytes, rng, openStore = openerOf({ clock, rng }) } = this.#options;
     const memory = createNodeMemory({ limitBytes: memoryBytes, clock });
     const shards = new ShardStore(memory);
     const jobs = new JobDirectory();
@@ -256,20 +264,32 @@ class Node implements CacheNode {
       freeObject: (job, ref) => {
         freer.free(job, ref);
         durable.released(job, ref);
+        this.#spill?.freed(job, ref);
       },
       onNews: () => this.#link.beatSoon(),
-      onActive: (group) => this.#relocation?.groupActivated(group),
-      onResigned: (group) => this.#relocation?.groupLeft(group),
-      onRef: (job, group, name, value) => this.#relocation?.refCommitted(job, group, name, value),
+      onActive: (group) => {
+        this.#relocation?.groupActivated(group);
+        this.#spill?.groupActivated(group);
+      },
+      onResigned: (group) => {
+        this.#relocation?.groupLeft(group);
+        this.#spill?.groupLeft(group);
+      },
+      onRef: (job, group, name, value) => {
+        this.#relocation?.refCommitted(job, group, name, value);
+        this.#spill?.refCommitted(job, group, name, value);
+      },
+      onRefRead: (job, group, name, value) => this.#spill?.refRead(job, group, name, value),
     });
-    const scratch = new ScratchMemory();
+    const scratch = this.#scratch;
     this.#relocation = new Relocation({
       ...{ clock, rng, self, shards, jobs, view, pool: this.#nodePool(), scratch },
       cells: relocationCells(replicas),
+      isPlacing: (job, object) => this.#spill?.isMoving(job, object) ?? false,
       bytesPerSecond: () => this.#relocationRate,
     });
     const { rows, logs, primary, collections, cells, waits } = replicas;
-    const store = new FleetStore({ url: () => this.#storeUrl, open: (url) => this.#openStore(url) });
+    const store = new FleetStore({ url: () => this.#storeUrl, open: openStore });
     const storeUse = new StoreUse();
     const cacheBytes = Math.min(storeCacheBytesMax, Math.floor(memoryBytes * storeCacheShare));
     const stored = new StoredReader({ clock, open: () => store.open(), use: storeUse, cacheBytes });
@@ -285,6 +305,7 @@ class Node implements CacheNode {
     return {
       ...{ clock, redisVersion, memory, shards, cells, waits, jobs, rows, logs, primary, collections },
       ...{ replicas, view, store, storeUse, stored, durable },
+      pressure: () => this.#spill?.pressure,
       startedAtMs: clock.now(),
       nodeIdOrZero: () => this.#id ?? 0,
       port: () => this.port,
@@ -295,11 +316,21 @@ class Node implements CacheNode {
     };
   }
 
-  async #openStore(url: string): Promise<ObjectStore> {
-    const { clock, rng, openStore } = this.#options;
-    if (openStore !== undefined) return await openStore(url);
-    const { openObjectStore } = await import("../src/durable/open-store.ts");
-    return await openObjectStore(url, { clock, rng });
+  #createSpill(fleet: string, storeUrl: string): Spill {
+    const { clock, rng } = this.#options;
+    const { shards, jobs, view, replicas, memory, waits, store } = this.#core;
+    return new Spill({
+      ...{ clock, rng, shards, jobs, view, fleet, storeUrl },
+      self: () => this.#self(),
+      pool: this.#nodePool(),
+      cells: relocationCells(replicas),
+      scratch: this.#scratch,
+      memory: () => memory.stats(),
+      store: () => store.open(),
+      isRelocating: (job, object) => this.#relocation?.relocator.isMoving(job, object) ?? false,
+      isWaitedFor: (job, name) => waits.has(job, name),
+      onPlaced: (job, group, name, value) => this.#relocation?.refCommitted(job, group, name, value),
+    });
   }
 
   #self(): NodeId {
@@ -331,6 +362,7 @@ class Node implements CacheNode {
       shards.endJob(job);
       cells.endJob(job);
       this.#relocation?.jobEnded(job);
+      this.#spill?.jobEnded(job);
       memory.endJob(job);
       const ended = new MayflyError("JOB_ENDED", `Job ${job} has ended.`);
       waits.dismiss(
@@ -352,6 +384,7 @@ class Node implements CacheNode {
       ...idleHeartbeat,
       ...replicas.report(),
       ...(this.#relocation !== undefined && { relocation: this.#relocation.relocator.report() }),
+      ...(this.#spill !== undefined && { spill: this.#spill.report() }),
       epoch: formatEpoch(view.epoch),
       jobsVersion: jobs.version,
       activeJobs: jobs.takeActive(),
@@ -359,26 +392,4 @@ class Node implements CacheNode {
       ...this.#load.report(),
     };
   }
-}
-
-function listen(server: net.Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => {
-      if (error.code === "EADDRINUSE") {
-        const message = `Port ${port} on ${host} is taken; give another with --port, or 0 to let the kernel pick one.`;
-        reject(new MayflyError("PORT_IN_USE", message, { cause: error }));
-      } else {
-        reject(
-          new MayflyError("INVALID_ARGUMENT", `Cannot listen on ${host}:${port}: ${error.message}`, {
-            cause: error,
-          }),
-        );
-      }
-    });
-    server.listen({ host, port, backlog: 1024 }, () => {
-      // A connection that cannot be accepted (no file descriptors left) must not end the process.
-      server.on("error", () => undefined);
-      resolve();
-    });
-  });
 }

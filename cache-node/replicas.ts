@@ -51,6 +51,8 @@ export interface ReplicasOptions {
   readonly onResigned: (group: Group) => void;
   /** A ref was committed. The value is valid until the call returns. */
   readonly onRef: MutationLogOptions["onRef"];
+  /** Somebody reads a key that holds a ref, here at its primary; does nothing by default. */
+  readonly onRefRead?: PrimaryCellsOptions["onRefRead"] | undefined;
 }
 
 export class Replicas {
@@ -108,6 +110,7 @@ export class Replicas {
     });
     this.primary = new PrimaryCells({
       ...{ ...shared, mutations: this.#mutations, map, checkQuota, checkStored, freeObject },
+      onRefRead: options.onRefRead ?? (() => undefined),
     });
     this.collections = new PrimaryCollections({
       ...{ ...shared, mutations: this.#mutations, primary: this.primary, checkQuota },

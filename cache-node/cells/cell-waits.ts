@@ -45,6 +45,11 @@ export class CellWaits {
     this.#count += 1;
   }
 
+  /** Somebody waits for the key to change. */
+  has(job: JobNumber, name: string): boolean {
+    return this.#waits.has(`${job} ${name}`);
+  }
+
   /** The key changed. */
   fire(job: JobNumber, name: string): void {
     for (const wait of this.#waits.get(`${job} ${name}`) ?? []) wait.wake();

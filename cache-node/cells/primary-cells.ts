@@ -31,6 +31,8 @@ export interface PrimaryCellsOptions {
   readonly checkStored: (job: JobNumber, ref: Ref) => void;
   /** Frees the shards of an object that nothing names any more. */
   readonly freeObject: (job: JobNumber, ref: Ref) => void;
+  /** Somebody reads a key that holds a ref. The value is valid until the call returns. */
+  readonly onRefRead: (job: JobNumber, group: Group, name: string, value: Uint8Array) => void;
 }
 
 export class PrimaryCells {
@@ -160,6 +162,9 @@ export class PrimaryCells {
     if (cell?.block !== undefined && cell.expiresAtMs > 0) {
       this.#mutations.live(job, group, key, name);
       cell = cells.get(job, group, name);
+    }
+    if (cell?.kind === "ref" && cell.block !== undefined) {
+      this.#options.onRefRead(job, group, name, cell.block.view());
     }
     if (cell === undefined || cell.position <= logs.of(group).committed) return { cell, ready: undefined };
     const ready = this.#mutations.committed(group, cell.position);

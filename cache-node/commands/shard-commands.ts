@@ -3,6 +3,7 @@
  * WRITE the same shards of any job, which neither counts against its quota nor renews its lease.
  */
 import type { TokenClaims, TokenScope } from "../../src/auth/token.ts";
+import { sleep } from "../../src/clock.ts";
 import { MayflyError } from "../../src/errors.ts";
 import { type JobNumber, jobNumber, type ObjectId, objectId } from "../../src/ids.ts";
 import type { BodyTarget } from "../../src/wire/command-decoder.ts";
@@ -77,6 +78,7 @@ export function shardBodies(core: NodeCore): BodyRouter {
       if (core.jobs.ended(job) || (storing === putting && overQuota(core, job, bytes))) return "discard";
       // From here on the job may own memory here, also if the rest of the command never comes.
       core.jobs.note(job);
+      if (storing === putting && core.pressure()?.admits(bytes) === false) return "discard";
       const reservation = core.shards.reserve(job, bytes + sums.length);
       if (reservation === undefined) return "discard";
       return { bytes: reservation.block.view().subarray(0, bytes), token: reservation };
@@ -98,7 +100,7 @@ function bodyJob(claims: TokenClaims, args: readonly Buffer[]): JobNumber | unde
 }
 
 /** `MF.SHARD.PUT tag object stripe index sums payload`, `MF.SHARD.WRITE tag job object stripe index sums payload` */
-function put(core: NodeCore, call: Call, storing: Storing): void {
+function put(core: NodeCore, call: Call, storing: Storing): void | Promise<void> {
   const reservation = call.bodies[0]?.target?.token as Reservation | undefined;
   let kept = false;
   try {
@@ -116,7 +118,10 @@ function put(core: NodeCore, call: Call, storing: Storing): void {
   } finally {
     if (!kept && reservation !== undefined) core.shards.drop(reservation);
   }
-  call.reply((writer) => writer.simple("OK"));
+  const reply = (): void => call.reply((writer) => writer.simple("OK"));
+  const delayMs = storing === putting ? (core.pressure()?.delayMs() ?? 0) : 0;
+  if (delayMs > 0) return sleep(core.clock, delayMs).then(reply);
+  reply();
 }
 
 /** What is repaired renews no lease. @throws MayflyError JOB_ENDED */
@@ -139,9 +144,11 @@ function reserveSmall(
 ): Reservation {
   const sums = call.args[storing.at + 3]!;
   if (storing === putting) core.jobs.checkQuota(job, core.memory.job(job).usedBytes, payloadBytes);
-  const discarded = call.bodies.length > 0;
+  const pressure = storing === putting ? core.pressure() : undefined;
+  const discarded = call.bodies.length > 0 || pressure?.admits(payloadBytes) === false;
   const space = discarded ? undefined : core.shards.reserve(job, payloadBytes + sums.length);
   if (space === undefined) {
+    if (pressure !== undefined) throw pressure.refusal(core.nodeIdOrZero(), payloadBytes);
     throw new MayflyError(
       "BUSY",
       `Node ${core.nodeIdOrZero()} has no memory for a shard of ${payloadBytes} bytes now.`,

@@ -1,5 +1,6 @@
 /** The object store of the fleet, as this node has it: opened when it is first needed, by the URL that came with the registration. */
 
+import type { Clock, Rng } from "../../src/clock.ts";
 import type { ObjectStore } from "../../src/durable/object-store.ts";
 import { MayflyError } from "../../src/errors.ts";
 
@@ -7,6 +8,17 @@ export interface FleetStoreOptions {
   /** Undefined while the node has not registered, or where the fleet has no store. */
   readonly url: () => string | undefined;
   readonly open: (url: string) => Promise<ObjectStore>;
+}
+
+/** Opens whatever store a URL names; what that needs is loaded by then. */
+export function openerOf(options: {
+  readonly clock: Clock;
+  readonly rng: Rng;
+}): (url: string) => Promise<ObjectStore> {
+  return async (url) => {
+    const { openObjectStore } = await import("../../src/durable/open-store.ts");
+    return await openObjectStore(url, options);
+  };
 }
 
 export class FleetStore {

@@ -149,8 +149,11 @@ async function rebuild(options: MoveOptions, move: StripeMove, signal: StopSigna
   }
 }
 
-/** Writes shards to their nodes, or to others where those do not take them. All have settled when it returns. */
-async function writeAll(
+/**
+ * Writes shards to their nodes, or to others where those do not take them. All have settled when it returns.
+ * @throws MayflyError DEADLINE_EXCEEDED, ABORTED, JOB_ENDED
+ */
+export async function writeAll(
   options: MoveOptions,
   move: StripeMove,
   wanted: readonly { readonly index: number; readonly to: NodeId; readonly place: ScratchPlace }[],

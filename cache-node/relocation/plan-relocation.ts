@@ -7,7 +7,7 @@ import type { NodeId } from "../../src/ids.ts";
 import { parityMax } from "../../src/placement/code.ts";
 import { drawNodes } from "../../src/placement/draw-nodes.ts";
 import type { Code, FleetMap, NodeEntry, NodeState } from "../../src/placement/types.ts";
-import type { Ref } from "../../src/wire/ref.ts";
+import type { Ref, RefFields } from "../../src/wire/ref.ts";
 import { storedBytes, stripeAt } from "../../src/wire/stripe-layout.ts";
 
 export type NodeStates = ReadonlyMap<NodeId, NodeState>;
@@ -45,18 +45,22 @@ export interface Assessment {
   readonly lostStripes: number;
 }
 
-export function assessRef(ref: Pick<Ref, "sizeBytes" | "code" | "stripes">, states: NodeStates): Assessment {
-  const { code, sizeBytes, stripes = [] } = ref;
+export function assessRef(
+  ref: Pick<RefFields, "sizeBytes" | "code" | "stripes" | "stored">,
+  states: NodeStates,
+): Assessment {
+  const { code, sizeBytes, stripes = [], stored } = ref;
   const nodes = new Set<NodeId>();
   let [shards, bytes, missingMax, lostStripes] = [0, 0, 0, 0];
   for (const [index, placed] of stripes.entries()) {
     if (placed.every((node) => states.get(node) === "active")) continue;
     const missing = missingOf(placed, states);
-    if (missing > code.p) {
+    // What lies in the object store as well is not lost, and its ref is to say so soon.
+    if (missing > code.p && stored === undefined) {
       lostStripes += 1;
       continue;
     }
-    missingMax = Math.max(missingMax, missing);
+    missingMax = Math.max(missingMax, Math.min(missing, code.p));
     const stripe = stripeAt(sizeBytes, code, index);
     for (const [shard, node] of placed.entries()) {
       if (states.get(node) === "active") continue;
@@ -80,6 +84,14 @@ export function urgencyOf({ missingMax }: Assessment, code: Code): number {
 /** One more lost node could make it unreadable, and that is not how it was written. */
 export function isAtRisk({ missingMax }: Assessment, code: Code): boolean {
   return missingMax > 0 && missingMax === code.p;
+}
+
+/** Of some stripe more than `p` shards are gone. */
+export function hasLostStripe(
+  { stripes = [], code }: Pick<Ref, "stripes" | "code">,
+  states: NodeStates,
+): boolean {
+  return stripes.some((placed) => missingOf(placed, states) > code.p);
 }
 
 export interface ShardMove {

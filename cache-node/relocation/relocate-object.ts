@@ -10,7 +10,7 @@ import { stripeAt } from "../../src/wire/stripe-layout.ts";
 import { eachLimited } from "./each-limited.ts";
 import { objectOfRef } from "./glance-at-ref.ts";
 import { type MoveOptions, moveStripe, type StripeMoved } from "./move-shards.ts";
-import { planStripe, statesOf } from "./plan-relocation.ts";
+import { hasLostStripe, planStripe, statesOf } from "./plan-relocation.ts";
 import type { RelocationCells } from "./relocation-cells.ts";
 import type { HomeKey, SupersededShards } from "./superseded-shards.ts";
 
@@ -55,12 +55,18 @@ export async function relocateObject(
   let failure: MayflyError | undefined;
   let encoded = refOf(cells, target);
   let ref = encoded && decodeRef(encoded);
+  if (ref?.stored !== undefined && hasLostStripe(ref, statesOf(options.map()?.nodes ?? []))) {
+    return await leaveToStore(options, target, ref, encoded!);
+  }
   const count = ref?.stripes?.length ?? 0;
   for (let from = 0; from < count && encoded !== undefined && ref !== undefined; from += stripesPerCommit) {
     const indexes = Array.from(ref.stripes!.keys()).slice(from, from + stripesPerCommit);
     const part = await movePart(options, target, ref, indexes, signal);
     lostStripes += part.lostStripes;
     failure ??= part.failure;
+    if (part.lostStripes > 0 && ref.stored !== undefined) {
+      return await leaveToStore(options, target, ref, encoded);
+    }
     if (part.moved.size > 0) {
       encoded = await commitPart(options, target, ref, encoded, part.moved);
       if (encoded !== undefined) movedBytes += part.movedBytes;
@@ -72,6 +78,29 @@ export async function relocateObject(
   if (refOf(cells, target) === undefined)
     return { ref: undefined, movedBytes, lostStripes: 0, failure: undefined };
   return { ref, movedBytes, lostStripes, failure };
+}
+
+/** What is left of the memory copy of an object that lies in the object store as well is given up. */
+async function leaveToStore(
+  { cells, superseded }: RelocateOptions,
+  target: HomeKey,
+  ref: Ref,
+  encoded: Uint8Array,
+): Promise<RelocationOutcome> {
+  const now = refOf(cells, target);
+  if (now === undefined) return { ref: undefined, movedBytes: 0, lostStripes: 0, failure: undefined };
+  if (Buffer.compare(now, encoded) !== 0) throw placedAnew();
+  const value = encodeRef({ ...ref, stripes: undefined });
+  const { job, group, name, object } = target;
+  const isDone = await cells.relocate(job, group, name, object, value);
+  const left = ref.stripes!.flatMap((nodes, stripe) => nodes.map((node, index) => ({ node, stripe, index })));
+  if (isDone) superseded.free(target, left);
+  const changed = isDone ? decodeRef(value) : undefined;
+  return { ref: changed, movedBytes: 0, lostStripes: 0, failure: undefined };
+}
+
+function placedAnew(): MayflyError {
+  return new MayflyError("UNAVAILABLE", "The object was placed anew while it was relocated.");
 }
 
 function refOf(cells: RelocationCells, { job, group, name, object }: HomeKey): Uint8Array | undefined {
@@ -133,9 +162,7 @@ async function commitPart(
   };
   const now = refOf(cells, target);
   if (now === undefined) return freeWritten();
-  if (Buffer.compare(now, encoded) !== 0) {
-    throw new MayflyError("UNAVAILABLE", "The object was placed anew while it was relocated.");
-  }
+  if (Buffer.compare(now, encoded) !== 0) throw placedAnew();
   const before = ref.stripes ?? [];
   const stripes = before.map((placed, stripe) => moved.get(stripe)?.placed ?? placed);
   const isSame = (placed: readonly NodeId[], stripe: number): boolean =>

@@ -6,7 +6,7 @@
 import type { FleetView } from "../../client/transport/fleet-view.ts";
 import type { NodePool } from "../../client/transport/node-pool.ts";
 import type { Clock, Rng } from "../../src/clock.ts";
-import type { Group, JobNumber, NodeId } from "../../src/ids.ts";
+import type { Group, JobNumber, NodeId, ObjectId } from "../../src/ids.ts";
 import type { FleetMap } from "../../src/placement/types.ts";
 import type { JobDirectory } from "../job-directory.ts";
 import type { ShardStore } from "../store/shard-store.ts";
@@ -33,6 +33,8 @@ export interface RelocationOptions {
   readonly scratchBytes?: number | undefined;
   /** Instead of one of its own. */
   readonly scratch?: ScratchMemory | undefined;
+  /** Something else than a relocation to other nodes is writing shards of the object. */
+  readonly isPlacing?: ((job: JobNumber, object: ObjectId) => boolean) | undefined;
   /** Of an object, between two changes of its ref; 256 by default. */
   readonly stripesPerCommit?: number | undefined;
   /** What relocations leave behind is freed after once to twice as long; 1 s by default. */
@@ -56,7 +58,9 @@ export class Relocation {
   constructor(options: RelocationOptions) {
     const { clock, self, shards, view, cells } = options;
     const ask = askThrough(view, options.pool);
-    const isMoving: Relocator["isMoving"] = (job, object) => this.relocator.isMoving(job, object);
+    const { isPlacing = () => false } = options;
+    const isMoving: Relocator["isMoving"] = (job, object) =>
+      this.relocator.isMoving(job, object) || isPlacing(job, object);
     const map = (): FleetMap | undefined => view.current;
     const common = { ...options, ask, map };
     const delayMs = options.supersededMs ?? supersededMsDefault;

@@ -1,7 +1,7 @@
 /**
  * Frees shards that a relocation has left without a name, a moment later, so that readers with the old ref mostly find
- * them. Only where no shard of the same name can have come back meanwhile: on nodes that drain, which get none, and of
- * objects that are gone. All others, and what is not reached, the collection of orphans finds.
+ * them. Only where no shard of the same name can have come back meanwhile: on nodes that drain, which get none, of objects that are
+ * gone, and of those that lie in the object store alone. All others, and what is not reached, the collection of orphans finds.
  */
 import type { Argument } from "../../client/transport/connection.ts";
 import { startDeadline } from "../../client/transport/deadline.ts";
@@ -116,6 +116,8 @@ export class SupersededShards {
     const value = cells.ref(job, group, name);
     if (value === undefined || objectOfRef(value) !== object) return () => true;
     const { stripes } = decodeRef(value);
+    // Nobody brings it back to memory as soon as that: see spill/read-back.ts.
+    if (stripes === undefined) return () => true;
     const states = statesOf(map()?.nodes ?? []);
     return ({ node, stripe, index }) =>
       fateOf(states, node) === "leaves" && stripes?.[stripe]?.[index] !== node;

@@ -156,7 +156,10 @@ async function another(
 ): Promise<NodeId> {
   if (error.code !== "BUSY") await context.view.refresh(deadline).catch(() => undefined);
   try {
-    return drawAnother(context, taken);
+    const next = drawAnother(context, taken);
+    // It has nothing of the stripe: when it has room again it may take any shard of it.
+    if (error.code === "BUSY") taken.delete(node);
+    return next;
   } catch (few) {
     if (context.view.node(node)?.state !== "active") {
       // Says how many nodes a whole stripe needs, not one shard.

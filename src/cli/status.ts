@@ -34,6 +34,7 @@ export function describeStatus(url: string, status: StatusReply): string[] {
     "",
     rowsLine(status),
     ...relocationLines(status),
+    ...spillLines(status),
     ...sizeLines(status),
     ...autoscaleLines(status),
     ...survives.map(printable),
@@ -60,6 +61,19 @@ function relocationLines({ relocation }: StatusReply): string[] {
   return [
     `objects: ${objects} (${formatBytes(bytes)}) to move away from dead or draining nodes${eta}, ${atRisk} one failure ` +
       `away from loss, ${moved}`,
+  ];
+}
+
+function spillLines({ spill }: StatusReply): string[] {
+  if (spill === undefined) return [];
+  const { storeUrl, objects, bytes, spilledObjects, spilledBytes, readBackObjects, requests, failing } =
+    spill;
+  const { puts, gets, heads, lists, deletes } = requests;
+  const counts = `${puts} puts, ${gets} gets, ${heads + lists} heads and lists, ${deletes} deletes`;
+  return [
+    `store: ${objects} objects (${formatBytes(bytes)}) in ${printable(storeUrl)} only, ${spilledObjects} ` +
+      `(${formatBytes(spilledBytes)}) spilled and ${readBackObjects} brought back so far, ${counts}`,
+    ...failing.map((why) => `store: nothing is spilled: ${printable(why)}`),
   ];
 }
 

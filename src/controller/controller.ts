@@ -16,6 +16,7 @@ import type { App, RouteContext } from "./routes/route-context.ts";
 import { openJournal } from "./state-store/journal.ts";
 import { createMemoryStore } from "./state-store/memory-store.ts";
 import type { StateStore } from "./state-store/state-store.ts";
+import { createSweeper, type Sweeper } from "./sweep/execute-sweep.ts";
 import { type FleetWatch, watchFleet } from "./watch-fleet.ts";
 
 export interface Controller {
@@ -50,6 +51,7 @@ interface Running {
   readonly autoscaler: Autoscaler | undefined;
   readonly admission: Admission;
   readonly decisions: DecisionFile | undefined;
+  readonly sweeper: Sweeper | undefined;
 }
 
 /**
@@ -108,11 +110,14 @@ export function createController(
     const autoscaler =
       autoscale && createAutoscaler(of, supply, autoscale, (record) => decisions?.append(record));
     const admission = createAdmission(of, supply, autoscaler);
+    const { durableUrl } = settings;
+    const sweeper = durableUrl === undefined ? undefined : createSweeper(of, durableUrl, url);
     const watch = watchFleet(of, () => {
       scaler.look();
       autoscaler?.look();
+      sweeper?.look();
     });
-    return { ...{ app, url, store, watch, supply, scaler, autoscaler, admission, decisions } };
+    return { ...{ app, url, store, watch, supply, scaler, autoscaler, admission, decisions, sweeper } };
   }
 
   /** Several machines may have a process of that number: what listens there tells. */
@@ -158,6 +163,7 @@ export function createController(
       const closing = running;
       running = undefined;
       closing?.watch.stop();
+      closing?.sweeper?.stop();
       fleet?.news.close();
       await closing?.app.close();
       await closing?.decisions?.close();

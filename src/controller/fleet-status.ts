@@ -7,6 +7,7 @@ import type { Scaler } from "./execute-scale.ts";
 import type { Fleet } from "./fleet.ts";
 import { livingNodes } from "./fleet-state.ts";
 import { countRowsOf, etaMs, leftByNode, rowsMoving, sumRelocations } from "./relocation-progress.ts";
+import { sumSpills } from "./spill-status.ts";
 
 export function fleetStatus(fleet: Fleet, scaler: Scaler, autoscaler: Autoscaler | undefined): StatusReply {
   const { state, vitals, settings } = fleet;
@@ -45,6 +46,7 @@ export function fleetStatus(fleet: Fleet, scaler: Scaler, autoscaler: Autoscaler
       ),
     },
     relocation: { ...relocation, ...(eta !== undefined && { etaMs: eta }) },
+    ...(settings.durableUrl !== undefined && { spill: sumSpills(fleet, settings.durableUrl) }),
     size: scaler.scaleProgress(),
     ...(autoscaler !== undefined && { autoscale: autoscaler.status() }),
     replacing: state.replacing.left.length,

@@ -17,8 +17,9 @@ export function createJobTables(vitals: Vitals): JobTables {
 
   const isOver = (job: number, quotaBytes: number): boolean =>
     quotaBytes > 0 && vitals.bytesOf(job) > quotaBytes;
-  const rowOf = ({ number, quotaBytes }: Job): JobTableRow => ({
+  const rowOf = ({ number, quotaBytes, hints: { prefer } }: Job): JobTableRow => ({
     ...{ job: number, quotaBytes, overQuota: isOver(number, quotaBytes) },
+    ...(prefer !== undefined && { prefer }),
   });
 
   /** Jobs change in more than what the table says: then it stays as it is, and no node has to hear of it. */

@@ -1,6 +1,7 @@
 /** What a controller can be told, with defaults and limits. */
 import { join } from "node:path";
 import { type Clock, type Rng, systemClock, systemRng } from "../clock.ts";
+import type { ObjectStore } from "../durable/object-store.ts";
 import { MayflyError } from "../errors.ts";
 import { groupCount } from "../placement/groups.ts";
 import { rowNodesMax } from "../placement/map-codec.ts";
@@ -41,6 +42,13 @@ export interface ControllerOptions {
   readonly relocationBytesPerSecond?: number;
   /** Of the object store where nodes keep what must last or does not fit; without it memory is all there is. */
   readonly durableUrl?: string;
+  /**
+   * What another fleet has spilled there is swept when nobody has renewed its manifest for so long; 24 hours by default, at least an
+   * hour.
+   */
+  readonly abandonedAfterMs?: number;
+  /** Instead of what `durableUrl` names: for tests. */
+  readonly openObjectStore?: (url: string) => Promise<ObjectStore>;
   /** Rows of a new fleet; 1,024 unless it is a simulation, which may do with fewer. */
   readonly rowCount?: number;
   /** Memory of a node that the controller starts by itself; as much as the newest has by default. */
@@ -75,6 +83,8 @@ export interface ControllerSettings {
   readonly joiningRowsMax: number;
   readonly relocationBytesPerSecond: number | undefined;
   readonly durableUrl: string | undefined;
+  readonly abandonedAfterMs: number;
+  readonly openObjectStore: (url: string) => Promise<ObjectStore>;
   readonly rowCount: number;
   readonly nodeMemoryBytes: number | undefined;
   readonly autoscale: ScalePolicy | undefined;
@@ -87,12 +97,14 @@ export interface ControllerSettings {
 }
 
 const deadAfterMsMin = 300;
+const anHourMs = 3_600_000;
 
 /** @throws MayflyError INVALID_ARGUMENT naming the option, its limit and its value. */
 export function resolveOptions(options: ControllerOptions): ControllerSettings {
   const heartbeatMs = options.heartbeatMs ?? 500;
   const deadAfterMs = options.deadAfterMs ?? Math.max(2000, 2 * heartbeatMs);
   const clock = options.clock ?? systemClock;
+  const rng = options.rng ?? systemRng;
   const autoscale = autoscalePolicy(options);
   const settings: ControllerSettings = {
     host: options.host ?? "127.0.0.1",
@@ -107,6 +119,8 @@ export function resolveOptions(options: ControllerOptions): ControllerSettings {
     joiningRowsMax: options.joiningRowsMax ?? 96,
     relocationBytesPerSecond: options.relocationBytesPerSecond,
     durableUrl: options.durableUrl,
+    abandonedAfterMs: options.abandonedAfterMs ?? 24 * anHourMs,
+    openObjectStore: options.openObjectStore ?? ((url) => openStore(url, { clock, rng })),
     rowCount: options.rowCount ?? groupCount,
     nodeMemoryBytes: autoscale?.nodeMemoryBytes ?? options.nodeMemoryBytes,
     autoscale,
@@ -114,7 +128,7 @@ export function resolveOptions(options: ControllerOptions): ControllerSettings {
     probe: options.probe ?? createProbe(clock),
     tokenTtlMs: options.tokenTtlMs ?? 86_400_000,
     clock,
-    rng: options.rng ?? systemRng,
+    rng,
     log: options.log ?? (() => {}),
   };
   checkRange("port", settings.port, 0, 65_535);
@@ -125,6 +139,7 @@ export function resolveOptions(options: ControllerOptions): ControllerSettings {
   checkRange("lostAfterMs", settings.lostAfterMs, deadAfterMs, 86_400_000);
   checkRange("joiningRowsMax", settings.joiningRowsMax, 1, groupCount);
   checkRange("relocationBytesPerSecond", settings.relocationBytesPerSecond ?? 1e6, 1e6, 1e12);
+  checkRange("abandonedAfterMs", settings.abandonedAfterMs, anHourMs, 10 * 365 * 24 * anHourMs);
   checkRange("rowCount", settings.rowCount, 1, groupCount);
   checkRange("tokenTtlMs", settings.tokenTtlMs, 1000, 365 * 86_400_000);
   if (settings.durableUrl !== undefined && !/^(s3|file):\/\/./.test(settings.durableUrl)) {
@@ -139,6 +154,12 @@ export function resolveOptions(options: ControllerOptions): ControllerSettings {
     );
   }
   return settings;
+}
+
+/** Loaded when it is needed: most fleets have none. */
+async function openStore(url: string, options: { clock: Clock; rng: Rng }): Promise<ObjectStore> {
+  const { openObjectStore } = await import("../durable/open-store.ts");
+  return await openObjectStore(url, options);
 }
 
 function autoscalePolicy({ autoscale, nodeMemoryBytes }: ControllerOptions): ScalePolicy | undefined {

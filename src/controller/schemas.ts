@@ -40,12 +40,14 @@ export const codeSchema = Type.Object(
   },
 );
 
+const preference = Type.Union([Type.Literal("latency"), Type.Literal("cost")]);
+
 export const hintsSchema = Type.Object(
   {
     bytes: Type.Optional(bytes),
     bytesPerSecond: Type.Optional(bytes),
     functions: Type.Optional(number),
-    prefer: Type.Optional(Type.Union([Type.Literal("latency"), Type.Literal("cost")])),
+    prefer: Type.Optional(preference),
   },
   closed,
 );
@@ -55,7 +57,12 @@ const heartbeatItemsMax = 16_384;
 /** Items of a heartbeat: jobs alive plus some that ended a moment ago. */
 const heartbeatJobsMax = 20_000;
 
-const jobTableRow = Type.Object({ job: id, quotaBytes: bytes, overQuota: Type.Boolean() });
+const jobTableRow = Type.Object({
+  job: id,
+  quotaBytes: bytes,
+  overQuota: Type.Boolean(),
+  prefer: Type.Optional(preference),
+});
 const jobTable = Type.Object({ version: number, highest: number, jobs: Type.Array(jobTableRow) });
 
 export const registerNodeRequest = Type.Object({
@@ -89,6 +96,20 @@ const relocationReport = Type.Object({
   byNode: Type.Array(Type.Tuple([id, number]), { maxItems: heartbeatItemsMax }),
 });
 
+const storeRequests = Type.Object({
+  ...{ puts: number, gets: number, heads: number, lists: number, deletes: number },
+  ...{ bytesWritten: bytes, bytesRead: bytes, retries: number, throttled: number },
+});
+const spilled = {
+  ...{ objects: number, bytes, spilledObjects: number, spilledBytes: bytes },
+  ...{ readBackObjects: number, readBackBytes: bytes },
+};
+const spillReport = Type.Object({
+  ...spilled,
+  requests: Type.Optional(storeRequests),
+  failing: Type.Optional(Type.String()),
+});
+
 const jobStoreUse = Type.Object({ gets: number, bytesRead: bytes, puts: number, bytesWritten: bytes });
 
 const jobBytes = Type.Object({
@@ -116,6 +137,7 @@ export const heartbeatRequest = Type.Object({
   unreachable: Type.Array(id, { maxItems: heartbeatItemsMax }),
   suspects: Type.Optional(Type.Array(id, { maxItems: heartbeatItemsMax })),
   relocation: relocationReport,
+  spill: Type.Optional(spillReport),
 });
 
 export const heartbeatReply = Type.Object({
@@ -245,6 +267,10 @@ const nodeStatus = Type.Object({
   objectsLeft: number,
 });
 
+const spillStatus = Type.Object({
+  ...{ storeUrl: Type.String(), ...spilled, requests: storeRequests, failing: Type.Array(Type.String()) },
+});
+
 export const statusReply = Type.Object({
   epoch: Type.String(),
   state: Type.Union([Type.Literal("forming"), Type.Literal("serving")]),
@@ -259,6 +285,7 @@ export const statusReply = Type.Object({
     ...{ objects: number, bytes, atRisk: number, movedObjects: number, movedBytes: bytes },
     ...{ lostObjects: number, bytesPerSecond: number, etaMs: Type.Optional(number) },
   }),
+  spill: Type.Optional(spillStatus),
   size: scaleProgress,
   autoscale: Type.Optional(autoscaleStatus),
   replacing: number,

@@ -63,6 +63,36 @@ export interface HeartbeatRequest {
   /** Nodes that a client could not reach: no reason to give one up, but to find out whether it has ended. */
   readonly suspects?: readonly number[];
   readonly relocation: RelocationReport;
+  /** Absent where the fleet has no object store. */
+  readonly spill?: SpillReport;
+}
+
+/** What of the groups that a node leads lies in the object store and not in memory, and what it took to bring it there. */
+export interface SpillReport {
+  readonly objects: number;
+  readonly bytes: number;
+  /** Since the node began. */
+  readonly spilledObjects: number;
+  readonly spilledBytes: number;
+  readonly readBackObjects: number;
+  readonly readBackBytes: number;
+  /** To the store, for whatever reason; absent before the first one. */
+  readonly requests?: StoreRequests;
+  /** Why nothing is spilled, though it should be. */
+  readonly failing?: string;
+}
+
+/** Since the store was opened; what was repeated counts each time. */
+export interface StoreRequests {
+  readonly puts: number;
+  readonly gets: number;
+  readonly heads: number;
+  readonly lists: number;
+  readonly deletes: number;
+  readonly bytesWritten: number;
+  readonly bytesRead: number;
+  readonly retries: number;
+  readonly throttled: number;
 }
 
 /** What one job has on a node. */
@@ -144,6 +174,8 @@ export interface JobTableRow {
   readonly quotaBytes: number;
   /** The sum over all nodes is above the quota: take no new bytes. */
   readonly overQuota: boolean;
+  /** As the job's hints say. */
+  readonly prefer?: "latency" | "cost";
 }
 
 export interface JobHints {
@@ -211,6 +243,8 @@ export interface StatusReply {
   };
   /** What is on dead and draining nodes and still has to be made anew or moved. */
   readonly relocation: RelocationStatus;
+  /** Absent where the fleet has no object store. */
+  readonly spill?: SpillStatus;
   readonly size: ScaleProgress;
   /** Absent when nobody decides the size of the fleet but people. */
   readonly autoscale?: AutoscaleStatus;
@@ -218,6 +252,20 @@ export interface StatusReply {
   readonly replacing: number;
   /** One line for each job and for the cells: which losses are survived now. */
   readonly survives: readonly string[];
+}
+
+/** Sums of `SpillReport` over all nodes. */
+export interface SpillStatus {
+  readonly storeUrl: string;
+  readonly objects: number;
+  readonly bytes: number;
+  readonly spilledObjects: number;
+  readonly spilledBytes: number;
+  readonly readBackObjects: number;
+  readonly readBackBytes: number;
+  readonly requests: StoreRequests;
+  /** Why nodes cannot spill, each reason once. */
+  readonly failing: readonly string[];
 }
 
 export interface NodeStatus {

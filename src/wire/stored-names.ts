@@ -3,8 +3,10 @@
  *
  * - `FLEET/spill/job-N/ID`: objects that did not fit in memory, one or several in each. They go when the job ends.
  * - `FLEET/durable/job-N/NAME`: what the job's functions asked to keep. Nobody sweeps those.
+ *
+ * Only the manifest of the fleet, `manifests/FLEET.json`, lies elsewhere.
  */
-import type { JobNumber } from "../ids.ts";
+import { type JobNumber, jobNumber } from "../ids.ts";
 
 /** Begins the names of all that was spilled for the job, or, without a job, for the fleet. */
 export function spillPrefix(fleet: string, job?: JobNumber): string {
@@ -30,4 +32,19 @@ export function belongsTo(name: string, fleet: string, job: JobNumber): boolean 
     .slice(prefix.length)
     .split("/")
     .every((segment) => segment !== "" && segment !== "." && segment !== "..");
+}
+
+/** Begins the names of the manifests of all fleets, so that they can be listed without all the rest. */
+export const manifestPrefix = "manifests/";
+
+/** A small object that says that the fleet lives, and which jobs. */
+export function manifestName(fleet: string): string {
+  return `${manifestPrefix}${fleet}.json`;
+}
+
+/** The fleet and the job of something that was spilled; undefined for any other name. */
+export function spilledFor(name: string): { readonly fleet: string; readonly job: JobNumber } | undefined {
+  const [, fleet, job] = /^([0-9a-f]{16})\/spill\/job-([1-9]\d{0,9})\/[^/]+$/.exec(name) ?? [];
+  if (fleet === undefined || Number(job) >= 2 ** 32) return undefined;
+  return { fleet, job: jobNumber(Number(job)) };
 }

@@ -65,7 +65,8 @@ export async function startInProcessFleet(options: InProcessFleetOptions): Promi
   await store.privateKey(() => exportPrivateKey(keys.privateKey));
   // A test keeps the event loop busy for longer than a real node may be silent.
   const defaults = { port: 0, nodesInitial: count, heartbeatMs: 100, deadAfterMs: 10_000, store };
-  const controller = createController({ ...defaults, ...rest });
+  const swept = objectStore === undefined ? {} : { openObjectStore: async () => objectStore };
+  const controller = createController({ ...defaults, ...swept, ...rest });
   const controllerUrl = await controller.listen();
   const client = new ControllerClient(controllerUrl);
   const jobs: Job[] = [];

@@ -10,7 +10,7 @@ import type { NodeCore } from "../../../cache-node/node-core.ts";
 import { Relocation } from "../../../cache-node/relocation/relocation.ts";
 import type { CommittedRef, RelocationCells } from "../../../cache-node/relocation/relocation-cells.ts";
 import type { Call, Command, WriteReply } from "../../../cache-node/server/call.ts";
-import { createNodeMemory } from "../../../cache-node/store/node-memory.ts";
+import { createNodeMemory, type NodeMemory } from "../../../cache-node/store/node-memory.ts";
 import { ShardStore } from "../../../cache-node/store/shard-store.ts";
 import type { Argument, RequestOptions } from "../../../client/transport/connection.ts";
 import { overError } from "../../../client/transport/deadline.ts";
@@ -42,6 +42,7 @@ const latencyMs = 1;
 
 export interface FakeNode {
   readonly id: NodeId;
+  readonly memory: NodeMemory;
   readonly shards: ShardStore;
   readonly jobs: JobDirectory;
   readonly relocation: Relocation;
@@ -211,7 +212,7 @@ export class FakeFleet {
     const ref = this.refAt(key);
     const coded = this.objects.get(ref.object)!;
     const active = new Set(this.map.nodes.filter(({ state }) => state === "active").map(({ id }) => id));
-    return ref.stripes!.flatMap((nodes, stripe) => [
+    return (ref.stripes ?? []).flatMap((nodes, stripe) => [
       ...(new Set(nodes).size === nodes.length ? [] : [`stripe ${stripe} has a node twice: ${nodes}`]),
       ...nodes.flatMap((node, index) => {
         const what = `shard ${stripe}/${index} on node ${node}`;
@@ -229,7 +230,7 @@ export class FakeFleet {
     const named = new Set<string>();
     for (const value of this.cells.values()) {
       const { object, stripes } = decodeRef(value);
-      for (const [stripe, nodes] of stripes!.entries()) {
+      for (const [stripe, nodes] of (stripes ?? []).entries()) {
         for (const [index, node] of nodes.entries()) named.add(`${node} ${object} ${stripe} ${index}`);
       }
     }
@@ -267,6 +268,15 @@ export class FakeFleet {
     await this.clock.advance(3000);
   }
 
+  /** What something else on the node that moves objects works with. */
+  partsOf(id: number): {
+    readonly view: Pick<FleetView, "current" | "epoch" | "node">;
+    readonly pool: Pick<NodePool, "connection">;
+    readonly cells: RelocationCells;
+  } {
+    return { view: this.#viewOf(), pool: this.#poolOf(nodeId(id)), cells: this.#cellsOf(nodeId(id)) };
+  }
+
   #publish(): void {
     for (const { relocation, down } of this.nodes.values()) if (!down) relocation.mapChanged(this.map);
   }
@@ -287,10 +297,21 @@ export class FakeFleet {
       ...{ bytesPerSecond: () => options.bytesPerSecond, stripesPerCommit: options.stripesPerCommit },
       ...{ orphanCheckMs: checkMs, orphanAfterMs: afterMs, orphanConfirmedMs: confirmedMs },
     });
-    const core = { clock, shards, jobs, memory, nodeIdOrZero: () => id } as unknown as NodeCore;
+    const pressure = (): undefined => undefined;
+    const core = { clock, shards, jobs, memory, pressure, nodeIdOrZero: () => id } as unknown as NodeCore;
     const commands = [...shardCommands(core), ...objectCommands(() => relocation)];
     const byName = new Map(commands.map((command) => [command.name, command]));
-    return { id, shards, jobs, relocation, commands: byName, frozen: false, down: false, full: false };
+    return {
+      id,
+      memory,
+      shards,
+      jobs,
+      relocation,
+      commands: byName,
+      frozen: false,
+      down: false,
+      full: false,
+    };
   }
 
   #viewOf(): Pick<FleetView, "current" | "epoch" | "node"> {
