@@ -11,6 +11,7 @@ import type { SortResult } from "../sort/run-sort.ts";
 import type { SortInput } from "../sort/sort-events.ts";
 import type { SortOutput } from "../sort/sort-output.ts";
 import type { SortPlan } from "../sort/sort-plan.ts";
+import type { StatusReply } from "../wire/control-api.ts";
 import { peakResidentBytes, type ResidentMemory, watchResidentMemory } from "./resident-memory.ts";
 import { formatBytes } from "./sizes.ts";
 import type { SortOptions } from "./sort-options.ts";
@@ -68,7 +69,6 @@ export async function runPlannedSort(setup: PlannedSort): Promise<SortReport> {
 
 async function sortOn(setup: PlannedSort, stops: Stops, memory: ResidentMemory): Promise<SortReport> {
   const { given, nodes, code, plan, workers, state } = setup;
-  checkSpill(plan);
   const output = await openOutput(setup, stops);
   const fleet = given.controller === undefined ? await startFleet(setup, stops) : undefined;
   const { controller, job, ticket } = await beginJob(setup, fleet?.url ?? given.controller ?? "", stops);
@@ -81,11 +81,15 @@ async function sortOn(setup: PlannedSort, stops: Stops, memory: ResidentMemory):
     (sum, { records }) => sum + records * recordBytes,
     0,
   );
+  const before = spillUse(await controller.status());
   const result = await run(setup, { job, executor, output, betweenPhases, memory });
   const status = await controller.status();
+  const after = spillUse(status);
   const nodeRssBytes = (fleet?.nodes ?? []).reduce((sum, { pid }) => sum + peakResidentBytes(pid), 0);
   return reportOf({
     ...{ result, plan, nodes, workers, resumedBytes },
+    spilledBytes: after.spilledBytes - before.spilledBytes,
+    storeRequests: after.storeRequests - before.storeRequests,
     ...{ code: formatCode(code), killedNodes: killed.length },
     usedBytesOfNodes: status.nodes.map(({ usedBytes }) => usedBytes),
     peakMemoryBytes: nodeRssBytes + result.workerRssBytes + peakResidentBytes(process.pid),
@@ -93,11 +97,11 @@ async function sortOn(setup: PlannedSort, stops: Stops, memory: ResidentMemory):
   });
 }
 
-/** @throws MayflyError OUT_OF_MEMORY */
-function checkSpill({ passes }: SortPlan): void {
-  if (passes.spilledBytes === 0) return;
-  const message = `This plan spills ${formatBytes(passes.spilledBytes, "decimal")}, and the nodes of this version cannot spill: give more --waves or more --memory, or only plan it with --dry-run`;
-  throw new MayflyError("OUT_OF_MEMORY", message);
+/** Of all nodes since they began, by their last heartbeats. */
+function spillUse({ spill }: StatusReply): { spilledBytes: number; storeRequests: number } {
+  if (spill === undefined) return { spilledBytes: 0, storeRequests: 0 };
+  const { puts, gets, heads, lists, deletes } = spill.requests;
+  return { spilledBytes: spill.spilledBytes, storeRequests: puts + gets + heads + lists + deletes };
 }
 
 async function openOutput(

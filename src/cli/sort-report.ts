@@ -54,8 +54,6 @@ interface WaveReport {
   readonly reduceSeconds: number;
   readonly storedBytes: number;
   readonly rssPeakBytes: number;
-  readonly spilledBytes: number;
-  readonly storeRequests: number;
 }
 
 export interface SortFacts {
@@ -69,6 +67,8 @@ export interface SortFacts {
   readonly peakMemoryBytes: number;
   readonly output: string | undefined;
   readonly resumedBytes: number;
+  readonly spilledBytes: number;
+  readonly storeRequests: number;
 }
 
 const recordBytes = 100;
@@ -97,7 +97,8 @@ export function reportOf(facts: SortFacts): SortReport {
     ...{ peakMemoryBytes, code, nodes, killedNodes, workers },
     ...{ maps: plan.maps.length, partitions: plan.partitions, waves: plan.waves.length },
     ...{ waveFigures, rssPeakBytes: Math.max(0, ...waveFigures.map((wave) => wave.rssPeakBytes)) },
-    ...{ resumedBytes: facts.resumedBytes, spilledBytes: 0, storeRequests: 0 },
+    ...{ resumedBytes: facts.resumedBytes },
+    ...{ spilledBytes: facts.spilledBytes, storeRequests: facts.storeRequests },
     ...{ mapsRunAgain: result.mapsRunAgain, usedBytesOfNodes },
     output: facts.output ?? null,
   };
@@ -109,7 +110,7 @@ function waveReport(figures: WaveFigures): WaveReport {
     ...{ wave, bytes, seconds: rounded(seconds, 3) },
     mbPerSecond: seconds > 0 ? rounded(bytes / 1e6 / seconds, 1) : 0,
     ...{ mapSeconds: rounded(mapSeconds, 3), reduceSeconds: rounded(reduceSeconds, 3) },
-    ...{ storedBytes, rssPeakBytes, spilledBytes: 0, storeRequests: 0 },
+    ...{ storedBytes, rssPeakBytes },
   };
 }
 
