@@ -22,12 +22,14 @@ import type { OpenStoreOptions } from "../open-store.ts";
 import { piecesUntilAborted, SourceFailed } from "../or-aborted.ts";
 import { RequestSlots } from "../request-slots.ts";
 import { type OpenCall, reasonOf, StoreCalls } from "../store-calls.ts";
+import type { AppendFile } from "./append-file.ts";
 import { makeFolder, removeEmptyFolders } from "./durable-folder.ts";
 import { fileError, isAbsent } from "./file-errors.ts";
 import { listFolder, storedFile } from "./list-folder.ts";
 import { pathOfName, temporaryFolder } from "./object-path.ts";
+import { readRange } from "./read-file.ts";
 import { removeLeftovers } from "./temporary-files.ts";
-import { appendPieces, writeObject } from "./write-object.ts";
+import { writeObject } from "./write-object.ts";
 
 /** Operations of the file system at a time: Node does 4 of them in parallel. */
 const concurrency = 8;
@@ -74,8 +76,8 @@ class FileStore implements ObjectStore {
   async put(name: string, body: Uint8Array | readonly Uint8Array[], options: StorePut = {}): Promise<void> {
     checkName(name);
     await this.#within(`put ${name}`, options, (call) =>
-      this.#write(name, call, options, async (handle) =>
-        this.#count("bytesWritten", await appendPieces(handle, asPieces(body), call)),
+      this.#write(name, call, options, async (file) =>
+        this.#count("bytesWritten", await file.append(asPieces(body), call)),
       ),
     );
   }
@@ -88,12 +90,12 @@ class FileStore implements ObjectStore {
     checkName(name);
     const call = this.#calls.open(`upload ${name}`, options);
     try {
-      const sizeBytes = await this.#write(name, call, options, async (handle) => {
+      const sizeBytes = await this.#write(name, call, options, async (file) => {
         let bytes = 0;
         call.pause();
         for await (const piece of piecesUntilAborted(pieces, call.signal)) {
           call.renew();
-          const written = await this.#inSlot(call, () => appendPieces(handle, [piece], call));
+          const written = await this.#inSlot(call, () => file.append([piece], call));
           bytes += this.#count("bytesWritten", written);
           call.pause();
         }
@@ -208,11 +210,11 @@ class FileStore implements ObjectStore {
       try {
         const { end } = await cutToFile(source, undefined);
         const piece = Buffer.allocUnsafeSlow(Math.min(stepBytes, end));
-        await this.#write(to, call, options, async (handle) => {
+        await this.#write(to, call, options, async (file) => {
           for (let at = 0; at < end; at += piece.length) {
             const step = piece.subarray(0, Math.min(piece.length, end - at));
             await this.#fill(source, step, at, call);
-            this.#count("bytesWritten", await appendPieces(handle, [step], call));
+            this.#count("bytesWritten", await file.append([step], call));
           }
           return end;
         });
@@ -249,7 +251,7 @@ class FileStore implements ObjectStore {
     name: string,
     call: OpenCall,
     { ifAbsent = false }: StorePut,
-    fill: (handle: FileHandle) => Promise<number>,
+    fill: (file: AppendFile) => Promise<number>,
   ): Promise<number> {
     this.#count("puts", 1);
     const target = { root: this.#root, rng: this.#rng, name, ifAbsent };
@@ -258,25 +260,9 @@ class FileStore implements ObjectStore {
     });
   }
 
-  async #fill(
-    handle: FileHandle,
-    target: Uint8Array,
-    start: number,
-    { signal, what }: OpenCall,
-  ): Promise<void> {
-    for (let at = 0; at < target.byteLength; ) {
-      if (signal.aborted) throw reasonOf(signal);
-      const { bytesRead } = await handle.read(
-        target,
-        at,
-        Math.min(stepBytes, target.byteLength - at),
-        start + at,
-      );
-      // Objects are replaced, never cut: somebody else has had a hand in it.
-      if (bytesRead === 0)
-        throw new MayflyError("DAMAGED", `${what}: the file ends ${target.byteLength - at} bytes early.`);
-      at += this.#count("bytesRead", bytesRead);
-    }
+  async #fill(handle: FileHandle, target: Uint8Array, start: number, call: OpenCall): Promise<void> {
+    await readRange(handle, target, start, call);
+    this.#count("bytesRead", target.byteLength);
   }
 
   async #remove(name: string): Promise<void> {
