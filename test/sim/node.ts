@@ -108,6 +108,7 @@ export class SimNode {
     });
     const { cells, waits, rows, logs, primary } = this.replicas;
     const core: Partial<NodeCore> = {
+      pressure: () => undefined,
       ...{ clock, memory, shards: this.shards, cells, waits, jobs, rows, logs, primary, view },
       ...{ replicas: this.replicas, nodeIdOrZero: () => this.id ?? 0 },
     };
