@@ -36,7 +36,9 @@ export async function startEmbeddedFleet(options: EmbeddedFleetOptions): Promise
   try {
     const url = await controller.listen();
     const nodes = await controller.startNodes(count);
-    return { url, controller, nodes, stop: () => controller.close() };
+    // Without a place for its state the fleet ends here, and all its jobs.
+    const isForgotten = options.stateDir === undefined && options.store === undefined;
+    return { url, controller, nodes, stop: () => controller.close({ isForgotten }) };
   } catch (error) {
     await controller.close();
     throw error;

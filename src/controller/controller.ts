@@ -37,8 +37,11 @@ export interface Controller {
    * @throws MayflyError NODE_UNREACHABLE when one does not start, INVALID_ARGUMENT when nodes are started by hand
    */
   startNodes(count: number): Promise<readonly ProvisionedNode[]>;
-  /** Stops the provisioner's nodes, then serving. What was stored stays. To close twice does nothing. */
-  close(): Promise<void>;
+  /**
+   * Stops the provisioner's nodes, then serving. What was stored stays, and so does what was spilled for jobs that are alive, unless
+   * nobody is going to know of the fleet any more. To close twice does nothing.
+   */
+  close(options?: { readonly isForgotten?: boolean }): Promise<void>;
 }
 
 interface Running {
@@ -156,14 +159,14 @@ export function createController(
       const { supply } = mustRun();
       return await Promise.all(Array.from({ length: count }, () => supply.startOne()));
     },
-    async close() {
+    async close({ isForgotten = false } = {}) {
       // Those that end now are not to be replaced.
       running?.supply.stop();
       await provisioner.stopAll();
       const closing = running;
       running = undefined;
       closing?.watch.stop();
-      closing?.sweeper?.stop();
+      await closing?.sweeper?.stop(isForgotten);
       fleet?.news.close();
       await closing?.app.close();
       await closing?.decisions?.close();

@@ -14,8 +14,11 @@ import { deleteSpillFolder, listSpillFolders } from "./spill-folders.ts";
 export interface Sweeper {
   /** Looks what is due and begins it; called by the controller's clockwork. */
   look(): void;
-  /** Ends it; what is under way goes on to its end or fails. */
-  stop(): void;
+  /**
+   * Sweeps once more, and ends. To be called when the nodes that could still write have ended.
+   * @param isForgotten nobody will know of the fleet any more: all that it spilled is garbage
+   */
+  stop(isForgotten: boolean): Promise<void>;
 }
 
 const manifestEveryMs = 60_000;
@@ -25,6 +28,8 @@ const othersEveryMs = 3_600_000;
 /** Nodes hear of the end of a job at once; a request to the store that one had under way may take a minute. */
 const afterEndMs = [1000, 75_000] as const;
 const retryMs = 30_000;
+/** Whoever ends a controller does not wait longer for a store that is slow. */
+const lastSweepMsMax = 30_000;
 
 /** @param url where the controller is reached */
 export function createSweeper(fleet: Fleet, storeUrl: string, url: string): Sweeper {
@@ -39,7 +44,7 @@ export function createSweeper(fleet: Fleet, storeUrl: string, url: string): Swee
     ["others", clock.now() + manifestEveryMs],
   ]);
   const ended: { readonly job: number; readonly atMs: number }[] = [];
-  let busy = false;
+  let running: Promise<void> | undefined;
   let stopped = false;
   let lastFailure = "";
 
@@ -80,7 +85,7 @@ export function createSweeper(fleet: Fleet, storeUrl: string, url: string): Swee
 
   async function sweep(of: string, job: number): Promise<void> {
     // Whoever was replaced does not know which jobs have begun since.
-    if (stopped || fleet.ledger.fencedBy !== undefined) return;
+    if (fleet.ledger.fencedBy !== undefined) return;
     const { objects, bytes } = await deleteSpillFolder(await open(), { fleet: of, job });
     const whose = of === id ? `job ${job}` : `job ${job} of fleet ${of}, which is gone`;
     if (objects > 0) log(`swept ${objects} spilled objects (${bytes} bytes) of ${whose}`);
@@ -122,11 +127,16 @@ export function createSweeper(fleet: Fleet, storeUrl: string, url: string): Swee
         lastFailure = "";
       } catch (thrown) {
         const { message } = MayflyError.from(thrown);
-        if (message !== lastFailure && !stopped) log(`the object store could not be swept: ${message}`);
+        if (message !== lastFailure) log(`the object store could not be swept: ${message}`);
         lastFailure = message;
       }
     }
-    busy = false;
+  }
+
+  async function sweepForgotten(): Promise<void> {
+    const opened = await open();
+    for (const { job } of await listSpillFolders(opened, id)) await sweep(id, job);
+    if (fleet.ledger.fencedBy === undefined) await opened.delete([manifestName(id)]);
   }
 
   return {
@@ -137,15 +147,25 @@ export function createSweeper(fleet: Fleet, storeUrl: string, url: string): Swee
         for (const afterMs of afterEndMs) ended.push({ job, atMs: clock.now() + afterMs });
       }
       known = now;
-      if (busy || stopped || fleet.ledger.fencedBy !== undefined) return;
+      if (running !== undefined || stopped || fleet.ledger.fencedBy !== undefined) return;
       const due = takeDue();
       if (due.length === 0) return;
-      busy = true;
-      void run(due);
+      running = run(due).finally(() => {
+        running = undefined;
+      });
     },
-    stop() {
+    async stop(isForgotten) {
       stopped = true;
-      void store?.then((opened) => opened.close()).catch(() => undefined);
+      const last = isForgotten ? sweepForgotten : sweepOwn;
+      const swept = (running ?? Promise.resolve()).then(() => run([last]));
+      await new Promise<void>((resolve) => {
+        const cancel = clock.after(lastSweepMsMax, resolve, true);
+        void swept.finally(() => {
+          cancel();
+          resolve();
+        });
+      });
+      await store?.then((opened) => opened.close()).catch(() => undefined);
     },
   };
 }
