@@ -19,6 +19,9 @@
  *                 varint   the highest job that may have lost something in them
  *                 u8, u8   how many full members and how many joining nodes each of them has, together 0 .. 16
  *                 varints  positions in the node list, row after row: full members, primary first, then the joining
+ *        only of a fleet that hibernates:
+ *                 u8       0 storing, 1 loading
+ *                 varints  term, n of the epoch in which that began
  *
  * Varints are unsigned LEB128 below 2^32. Fresh rows of one generation are one run: 3 bytes a row with two backups. A fleet
  * has 1,024 rows; simulations have fewer.
@@ -28,7 +31,7 @@ import { type NodeId, nodeId } from "../ids.ts";
 import { ByteReader, ByteWriter, MalformedBytes } from "./byte-cursor.ts";
 import { epochPartMax } from "./epoch.ts";
 import { groupCount } from "./groups.ts";
-import type { Epoch, FleetMap, NodeEntry, NodeState, Row } from "./types.ts";
+import type { Epoch, FleetMap, Hibernation, NodeEntry, NodeState, Row } from "./types.ts";
 
 /** Nodes that one map may list. */
 export const nodesMax = 4096;
@@ -40,6 +43,7 @@ export const mapBytesMax = 4 * 1024 * 1024;
 const magic = Uint8Array.from([0x4d, 0x46, 0x4d, 0x50]);
 const version = 2;
 const states: readonly NodeState[] = ["active", "draining", "dead"];
+const hibernationStates = ["storing", "loading"] as const;
 
 /** @throws RangeError for a map outside the limits, or whose rows name a node that it does not list. */
 export function encodeMap(map: FleetMap): Uint8Array {
@@ -86,6 +90,11 @@ export function encodeMap(map: FleetMap): Uint8Array {
     }
     start = end;
   }
+  const { hibernation } = map;
+  if (hibernation !== undefined) {
+    const { state, token } = hibernation;
+    out.u8(hibernationStates.indexOf(state)).varint(token.term).varint(token.n);
+  }
   return out.finish();
 }
 
@@ -113,8 +122,11 @@ export function decodeMap(bytes: Uint8Array, known?: FleetMap): FleetMap {
     const backups = from.varint(rowNodesMax - 1, "the number of backups");
     const nodes = readNodes(from);
     const rows = readRows(from, nodes, known?.rows ?? []);
+    const map = { epoch, nodes, rows, backups };
+    if (from.left === 0) return map;
+    const hibernation = readHibernation(from);
     from.end();
-    return { epoch, nodes, rows, backups };
+    return { ...map, hibernation };
   });
 }
 
@@ -141,10 +153,20 @@ function readEpoch(from: ByteReader): Epoch {
     throw new MalformedBytes("wrong magic");
   const found = from.u8("the version");
   if (found !== version) throw new MalformedBytes(`version ${found}, and this release reads ${version}`);
+  return readEpochParts(from);
+}
+
+function readEpochParts(from: ByteReader): Epoch {
   return {
     term: from.varint(epochPartMax, "the term"),
     n: from.varint(epochPartMax, "the epoch's n"),
   };
+}
+
+function readHibernation(from: ByteReader): Hibernation {
+  const state = hibernationStates[from.u8("how it hibernates")];
+  if (state === undefined) throw new MalformedBytes("an unknown state of hibernation");
+  return { state, token: readEpochParts(from) };
 }
 
 function readNodes(from: ByteReader): NodeEntry[] {

@@ -65,6 +65,8 @@ export interface HeartbeatRequest {
   readonly relocation: RelocationReport;
   /** Absent where the fleet has no object store. */
   readonly spill?: SpillReport;
+  /** Only while the fleet goes to sleep or wakes. */
+  readonly hibernation?: HibernationReport;
 }
 
 /** What of the groups that a node leads lies in the object store and not in memory, and what it took to bring it there. */
@@ -93,6 +95,21 @@ export interface StoreRequests {
   readonly bytesRead: number;
   readonly retries: number;
   readonly throttled: number;
+}
+
+/** How far a node is with writing what its rows hold to the object store, or with fetching it from there. */
+export interface HibernationReport {
+  /** "term.n" of the hibernation in the node's map; absent while objects are only being moved to the object store. */
+  readonly token?: string;
+  /** All that the rows of this node hold was written under the token. */
+  readonly stored: boolean;
+  /** What that was. */
+  readonly storedBytes: number;
+  /** Objects of the rows that this node leads that are in memory only; nothing may sleep before there are none. */
+  readonly objectsLeft: number;
+  readonly bytesLeft: number;
+  /** What holds it up. */
+  readonly fault?: string;
 }
 
 /** What one job has on a node. */
@@ -160,6 +177,8 @@ export interface HeartbeatReply {
   readonly jobs?: JobTable;
   /** The node is drained: nothing needs it any more, and its process may end with success. */
   readonly drained?: boolean;
+  /** All objects that are in memory only should go to the object store: the fleet is about to sleep. */
+  readonly spillAll?: boolean;
 }
 
 /** The jobs alive. A number that is at most `highest` and not listed has ended; a higher one is too new to be listed. */
@@ -250,6 +269,8 @@ export interface StatusReply {
   readonly autoscale?: AutoscaleStatus;
   /** Nodes that still have to be replaced. */
   readonly replacing: number;
+  /** Absent of a fleet that is awake and was not to sleep. */
+  readonly hibernation?: HibernationProgress;
   /** One line for each job and for the cells: which losses are survived now. */
   readonly survives: readonly string[];
 }
@@ -375,6 +396,28 @@ export interface RestartProgress {
   readonly draining: readonly number[];
   readonly starting: number;
   readonly done: boolean;
+  readonly reasons: readonly string[];
+}
+
+/** POST /v1/hibernate, POST /v1/wake, GET /v1/hibernation */
+export interface HibernationProgress {
+  /**
+   * `spilling`: objects that are in memory only are moved to the object store. `storing`: cells stand still and are written there.
+   * `asleep`: there are no nodes. `waking`: nodes start and fetch the cells; they are read, and not yet changed.
+   */
+  readonly stage: "awake" | "spilling" | "storing" | "asleep" | "waking";
+  /** In memory only, as far as nodes have said. */
+  readonly objectsLeft: number;
+  readonly bytesLeft: number;
+  readonly nodes: number;
+  readonly nodesStored: number;
+  /** That it had before it slept; 0 of a fleet that is awake. */
+  readonly nodesWanted: number;
+  /** What its cells take in the object store. */
+  readonly storedBytes: number;
+  /** Wall clock: since when it sleeps. */
+  readonly sinceMs?: number;
+  /** What it waits for; why it stayed awake, if it was to sleep. */
   readonly reasons: readonly string[];
 }
 
