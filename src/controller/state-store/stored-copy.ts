@@ -159,7 +159,7 @@ export function withStoredCopy(
     async save(change, next) {
       await within.save(change, next);
       newest = next;
-      if (change.sleep === undefined && !mustCopy) return copySoon(gatherMs);
+      if (change.sleep === undefined && !mustCopy) return copySoon(copied === undefined ? 0 : gatherMs);
       mustCheck = true;
       try {
         await copyNow(urgentTimeoutMs);
