@@ -161,9 +161,7 @@ export function resolveOptions(options: ControllerOptions): ControllerSettings {
     const message = `${found} is no object store; those look like s3://bucket/prefix or file:///folder`;
     throw new MayflyError("INVALID_ARGUMENT", message);
   }
-  if (
-    options.restore !== undefined && settings.durableUrl === undefined
-  ) {
+  if (options.restore !== undefined && settings.durableUrl === undefined) {
     const message = "a fleet is restored from its object store; give durableUrl, too";
     throw new MayflyError("INVALID_ARGUMENT", message);
   }

@@ -84,7 +84,7 @@ export async function startSleepingFleet(options: SleepingFleetOptions): Promise
         deadAfterMs: 2000,
         nodeMemoryBytes: 32 * mebibyte,
       },
-      ...{ durableUrl: "file:///memory", openStore: async () => objects },
+      ...{ durableUrl: "file:///memory", openObjectStore: async () => objects },
       ...rest,
     },
     provisioner,
