@@ -87,7 +87,7 @@ async function sleepAndWake(objects: number, { signal, log }: BenchOptions): Pro
 
 async function fill(job: Job, objects: number, signal: AbortSignal): Promise<void> {
   await eachOf(objects, signal, async (at) => {
-    await job.put(objectName(at), objectAt(at), { durable: true });
+    await job.put(objectName(at), objectAt(at));
     for (let cell = 0; cell < cellsPerObject; cell++) await job.put(cellName(at, cell), cellText(at, cell));
   });
 }

@@ -300,6 +300,7 @@ class Node implements CacheNode {
     this.#hibernation = new NodeHibernation({
       ...{ clock, replicas, self, map: () => view.current },
       store: async () => ({ store: await this.#core.store.open(), fleet: this.#fleetId! }),
+      spillAll: (wanted) => this.#spill?.spillAll(wanted),
       onNews: () => this.#link.beatSoon(),
     });
     const { rows, logs, primary, collections, cells, waits } = replicas;
@@ -364,7 +365,7 @@ class Node implements CacheNode {
   }
 
   #takeNews(reply: HeartbeatReply): void {
-    if (this.#hibernation !== undefined) this.#hibernation.counts = reply.spillAll === true;
+    if (this.#hibernation !== undefined) this.#hibernation.spillsAll = reply.spillAll === true;
     if (reply.jobs !== undefined) this.#followJobs(reply.jobs);
     if (reply.map !== undefined) this.#core.view.offer(Buffer.from(reply.map, "base64"));
   }

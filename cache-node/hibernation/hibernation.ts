@@ -21,6 +21,8 @@ export interface HibernationOptions {
   readonly map: () => FleetMap | undefined;
   /** The fleet's part of the object store. @throws MayflyError when the fleet has none */
   readonly store: () => Promise<{ readonly store: ObjectStore; readonly fleet: string }>;
+  /** All objects that are in memory only should go to the object store, or no longer. */
+  readonly spillAll: (wanted: boolean) => void;
   /** The controller should hear of something at once. */
   readonly onNews: () => void;
 }
@@ -79,10 +81,15 @@ export class NodeHibernation {
     });
   }
 
-  /** Whether the controller wants to know how many objects are in memory only: to count them is to look at all refs. */
-  set counts(wanted: boolean) {
-    if (wanted && !this.#counts) this.#options.onNews();
+  /**
+   * The controller wants all objects in the object store, and to know how many are in memory only: to count them is to look at
+   * all refs.
+   */
+  set spillsAll(wanted: boolean) {
+    if (wanted === this.#counts) return;
     this.#counts = wanted;
+    this.#options.spillAll(wanted);
+    if (wanted) this.#options.onNews();
   }
 
   /** Undefined of a fleet that is awake and shall stay so. */

@@ -117,18 +117,44 @@ test("a fleet that nobody uses sleeps by itself, a job's lease does not run mean
   expect((await fleet.client.hibernationProgress()).stage).toBe("awake");
 });
 
-test("with an object that is in memory only the fleet does not sleep, and says why", async () => {
+test("objects that are in memory only go to the object store before the fleet sleeps, and are read from there", async () => {
   const objects = createMemoryObjects();
-  const fleet = await startSleepingFleet({ nodes: 2, objects });
+  const fleet = await startSleepingFleet({ nodes: 3, objects });
+  const job = await fleet.begin({ code });
+  const names = Array.from({ length: 12 }, (_, i) => `large-${i}`);
+  const bytesOf = (name: string): Buffer => Buffer.alloc(300_000, name);
+  const refs = await Promise.all(names.map((name) => job.put(name, bytesOf(name))));
+  await job.put("twice", bytesOf("twice"), { durable: true });
+  await fleet.sleep();
+  expect(namesWith(objects, "/spill/").length).toBeGreaterThan(0);
+  // A ref that names nodes which are gone finds its object by its key.
+  expect(Buffer.compare(await job.get(refs[0]!), bytesOf(names[0]!))).toBe(0);
+  for (const name of [...names, "twice"]) expect(Buffer.compare(await job.get(name), bytesOf(name))).toBe(0);
+  await fleet.until("awake");
+  await job.put(names[1]!, bytesOf("new"));
+  await job.delete(names[2]!);
+  await fleet.sleep();
+  expect(Buffer.compare(await job.get(names[1]!), bytesOf("new"))).toBe(0);
+  await expect(job.get(names[2]!)).rejects.toMatchObject({ code: "NOT_FOUND" });
+  expect(Buffer.compare(await job.get(names[3]!), bytesOf(names[3]!))).toBe(0);
+});
+
+test("with objects that cannot go to the object store the fleet does not sleep, and says why", async () => {
+  const objects = createMemoryObjects();
+  const fleet = await startSleepingFleet({ nodes: 2, objects, deadAfterMs: 400 });
   const job = await fleet.begin({ code });
   await job.put("large", Buffer.alloc(100_000, 7));
+  objects.before = (operation, name) => {
+    if (operation === "put" && name.includes("/spill/"))
+      throw new MayflyError("STORE_UNAVAILABLE", "the store answers 503");
+  };
   await fleet.client.hibernate();
-  await until("it says why", async () => {
-    const { stage, reasons, objectsLeft } = await fleet.client.hibernationProgress();
-    return stage === "spilling" && objectsLeft === 1 && reasons.join().includes("in memory only");
+  await until("it waits", async () => {
+    const { stage, reasons } = await fleet.client.hibernationProgress();
+    return stage === "spilling" && reasons.join().includes("1 objects (100000 bytes) are in memory only");
   });
-  await fleet.client.wake();
   await fleet.until("awake");
+  expect((await fleet.client.hibernationProgress()).reasons.join()).toMatch(/the store answers 503/);
   expect(await job.get("large")).toHaveLength(100_000);
 });
 

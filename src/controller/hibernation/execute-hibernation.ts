@@ -78,7 +78,8 @@ export function createHibernator(
     const nodes = livingNodes(state).map(({ id }) => ({ id, vitals: fleet.vitals.node(id) }));
     const token = sleepToken(state);
     const reported = nodes.flatMap(({ vitals }) => vitals?.report.hibernation ?? []);
-    const faults = [...new Set(reported.flatMap(({ fault }) => fault ?? []))];
+    const failing = nodes.flatMap(({ vitals }) => vitals?.report.spill?.failing ?? []);
+    const faults = [...new Set([...reported.flatMap(({ fault }) => fault ?? []), ...failing])];
     if (faults.length === 0) faultSinceMs = undefined;
     else faultSinceMs ??= nowMs;
     const idle = state.jobs.map((job) => ({

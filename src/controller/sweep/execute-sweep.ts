@@ -39,6 +39,7 @@ export function createSweeper(fleet: Fleet, storeUrl: string, url: string): Swee
     ["others", clock.now() + manifestEveryMs],
   ]);
   const ended: { readonly job: number; readonly atMs: number }[] = [];
+  let sleeps = fleet.state.map.hibernation !== undefined;
   let busy = false;
   let stopped = false;
   let lastFailure = "";
@@ -54,7 +55,7 @@ export function createSweeper(fleet: Fleet, storeUrl: string, url: string): Swee
   const alive = (): Set<number> => new Set(fleet.state.jobs.map((job) => Number(job.number)));
 
   async function renewManifest(): Promise<void> {
-    const manifest = { url, jobs: [...alive()], writtenAtMs: Math.trunc(clock.wallMs()) };
+    const manifest = { url, jobs: [...alive()], writtenAtMs: Math.trunc(clock.wallMs()), keep: sleeps };
     await writeManifest(await open(), id, manifest);
   }
 
@@ -137,6 +138,10 @@ export function createSweeper(fleet: Fleet, storeUrl: string, url: string): Swee
         for (const afterMs of afterEndMs) ended.push({ job, atMs: clock.now() + afterMs });
       }
       known = now;
+      // A fleet that sleeps comes back after any time.
+      const sleepsNow = fleet.state.map.hibernation !== undefined;
+      if (sleepsNow !== sleeps) dueAtMs.set("manifest", clock.now());
+      sleeps = sleepsNow;
       if (busy || stopped || fleet.ledger.fencedBy !== undefined) return;
       const due = takeDue();
       if (due.length === 0) return;
