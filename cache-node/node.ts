@@ -5,8 +5,6 @@ import { ControllerClient } from "../client/controller-client.ts";
 import { FleetView } from "../client/transport/fleet-view.ts";
 import { NodePool } from "../client/transport/node-pool.ts";
 import { fleetIdOf, importPublicKey } from "../src/auth/token.ts";
-import type { Clock, Rng } from "../src/clock.ts";
-import type { ObjectStore } from "../src/durable/object-store.ts";
 import { atEndOfTurn } from "../src/end-of-turn.ts";
 import { MayflyError } from "../src/errors.ts";
 import { type NodeId, nodeId } from "../src/ids.ts";
@@ -43,6 +41,7 @@ import { JobDirectory } from "./job-directory.ts";
 import { listen } from "./listen.ts";
 import { LoadSignals, reportMemory } from "./load-signals.ts";
 import type { NodeCore } from "./node-core.ts";
+import type { CacheNode, CacheNodeOptions } from "./node-options.ts";
 import { NodePeers } from "./node-peers.ts";
 import { askThrough } from "./relocation/ask-node.ts";
 import { Relocation } from "./relocation/relocation.ts";
@@ -54,39 +53,6 @@ import { ClientConnection } from "./server/client-connection.ts";
 import { Spill } from "./spill/spill.ts";
 import { createNodeMemory } from "./store/node-memory.ts";
 import { ShardStore } from "./store/shard-store.ts";
-
-export interface CacheNodeOptions {
-  readonly clock: Clock;
-  readonly rng: Rng;
-  readonly controllerUrl: string;
-  readonly memoryBytes: number;
-  /** To listen on and to be reached at. Default 127.0.0.1. */
-  readonly host?: string;
-  /** Default 0: the kernel picks one. */
-  readonly port?: number;
-  readonly zone?: string;
-  readonly pid: number;
-  /** The controller has declared this node dead; the process should end. */
-  readonly onDeclaredDead: (error: MayflyError) => void;
-  /** The node was drained: the process should end, with success. */
-  readonly onDrained: () => void;
-  /** The controller could not be reached at first; it is tried for a minute. */
-  readonly onControllerAway?: ((error: MayflyError) => void) | undefined;
-  /** Copy what is received instead of receiving in place. */
-  readonly plainReceive?: boolean;
-  /** Instead of what the URL names: for tests. */
-  readonly openStore?: (url: string) => Promise<ObjectStore>;
-  /** What the commands of the node work on: for tests. */
-  readonly onCore?: (core: NodeCore) => void;
-}
-
-export interface CacheNode {
-  readonly nodeId: number;
-  readonly host: string;
-  readonly port: number;
-  /** Leaves the fleet and closes everything. */
-  stop(): Promise<void>;
-}
 
 const redisVersion = "7.0.15";
 const tickMs = 1000;

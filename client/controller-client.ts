@@ -4,7 +4,6 @@ import type {
   CreateJobRequest,
   HeartbeatReply,
   HeartbeatRequest,
-  HibernationProgress,
   JobInfo,
   NodeProgress,
   RegisterNodeReply,
@@ -13,6 +12,7 @@ import type {
   ScaleProgress,
   StatusReply,
 } from "../src/wire/control-api.ts";
+import type { HibernationProgress } from "../src/wire/hibernation-api.ts";
 import { JobController } from "./job-controller.ts";
 
 export class ControllerClient extends JobController {

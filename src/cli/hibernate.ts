@@ -1,6 +1,6 @@
 /** `mayfly hibernate` and `mayfly wake`: a fleet that nobody uses sleeps in its object store, and wakes. */
 import { MayflyError } from "../errors.ts";
-import type { HibernationProgress } from "../wire/control-api.ts";
+import type { HibernationProgress } from "../wire/hibernation-api.ts";
 import { controllerOption, withController } from "./fleet-access.ts";
 import { follow } from "./follow.ts";
 import { type Option, option } from "./option.ts";

@@ -1,6 +1,7 @@
 /** `GET /v1/status` */
 import { formatEpoch } from "../placement/epoch.ts";
-import type { HibernationProgress, NodeStatus, StatusReply } from "../wire/control-api.ts";
+import type { NodeStatus, StatusReply } from "../wire/control-api.ts";
+import type { HibernationProgress } from "../wire/hibernation-api.ts";
 import { countRows, jobInfo, survivals } from "./describe-fleet.ts";
 import type { Autoscaler } from "./execute-autoscale.ts";
 import type { Scaler } from "./execute-scale.ts";

@@ -8,6 +8,7 @@
 import { type TSchema, Type } from "typebox";
 import { dataMaxWithFourParity, parityMax, shardsMax } from "../placement/code.ts";
 import type * as api from "../wire/control-api.ts";
+import type { HibernationProgress } from "../wire/hibernation-api.ts";
 
 const bytes = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 const id = Type.Integer({ minimum: 1, maximum: 2 ** 32 - 1 });
@@ -378,7 +379,7 @@ export type SchemasMatchInterfaces = [
   Check<Same<typeof scaleRequest, api.ScaleRequest>>,
   Check<Same<typeof scaleProgress, api.ScaleProgress>>,
   Check<Same<typeof restartProgress, api.RestartProgress>>,
-  Check<Same<typeof hibernationProgress, api.HibernationProgress>>,
+  Check<Same<typeof hibernationProgress, HibernationProgress>>,
   Check<Same<typeof errorReply, api.ErrorReply>>,
 ];
 type Check<T extends true> = T;

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { describeHibernation, parseHibernateAfter } from "../../src/cli/hibernate.ts";
-import type { HibernationProgress } from "../../src/wire/control-api.ts";
+import type { HibernationProgress } from "../../src/wire/hibernation-api.ts";
 
 const progress: HibernationProgress = {
   ...{ stage: "awake", objectsLeft: 0, bytesLeft: 0, nodes: 3, nodesStored: 0, nodesWanted: 0 },

@@ -1,5 +1,5 @@
 /** A fleet that nobody uses sleeps, and wakes. */
-import type { HibernationProgress } from "../../wire/control-api.ts";
+import type { HibernationProgress } from "../../wire/hibernation-api.ts";
 import { hibernationProgress } from "../schemas.ts";
 import { checkAdministration } from "./administration.ts";
 import { type App, type RouteContext, replies } from "./route-context.ts";
