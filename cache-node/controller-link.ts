@@ -40,6 +40,7 @@ export class ControllerLink {
   #beating = false;
   #beatAgain = false;
   #stopped = false;
+  #answeredAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: ControllerLinkOptions) {
     this.#options = options;
@@ -54,7 +55,9 @@ export class ControllerLink {
     for (let first = true; ; first = false) {
       const named = instance === undefined || lives === 0 ? {} : { instance: `${instance}.${lives}` };
       try {
+        const sentAtMs = clock.now();
         const reply = await controller.registerNode({ ...request, ...named });
+        this.#answeredAtMs = sentAtMs;
         this.#node = reply;
         this.#schedule(reply.heartbeatMs);
         void this.#watch(reply);
@@ -70,6 +73,11 @@ export class ControllerLink {
         await sleep(clock, registerRetryMs);
       }
     }
+  }
+
+  /** When the newest heartbeat left that the controller has answered, by the monotonic clock. */
+  get answeredAtMs(): number {
+    return this.#answeredAtMs;
   }
 
   async leave(): Promise<void> {
@@ -138,8 +146,10 @@ export class ControllerLink {
     try {
       let report: HeartbeatRequest | undefined = heartbeat();
       while (report !== undefined) {
+        const sentAtMs = this.#options.clock.now();
         const reply = await controller.heartbeat(nodeId, report, fleetToken);
         if (this.#stopped) return;
+        this.#answeredAtMs = sentAtMs;
         this.#take(reply);
         const next: HeartbeatRequest | undefined = reply.map === undefined ? undefined : heartbeat();
         report = next?.epoch === report.epoch ? undefined : next;

@@ -1,7 +1,8 @@
 /** The cache node as a process: what `mayfly node` runs. */
 import { systemClock, systemRng } from "../src/clock.ts";
 import { MayflyError } from "../src/errors.ts";
-import { type CacheNode, startCacheNode } from "./node.ts";
+import { startCacheNode } from "./node.ts";
+import type { CacheNode } from "./node-options.ts";
 import { limitHeapGarbage } from "./store/heap-gauge.ts";
 
 export interface RunCacheNodeOptions {

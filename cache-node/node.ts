@@ -5,8 +5,6 @@ import { ControllerClient } from "../client/controller-client.ts";
 import { FleetView } from "../client/transport/fleet-view.ts";
 import { NodePool } from "../client/transport/node-pool.ts";
 import { fleetIdOf, importPublicKey } from "../src/auth/token.ts";
-import type { Clock, Rng } from "../src/clock.ts";
-import type { ObjectStore } from "../src/durable/object-store.ts";
 import { atEndOfTurn } from "../src/end-of-turn.ts";
 import { MayflyError } from "../src/errors.ts";
 import { type NodeId, nodeId } from "../src/ids.ts";
@@ -38,10 +36,12 @@ import { StoreUse } from "./durable/store-use.ts";
 import { StoredReader } from "./durable/stored-reader.ts";
 import { StoredRemovals } from "./durable/stored-removals.ts";
 import { ObjectFreer } from "./free-objects.ts";
+import { NodeHibernation } from "./hibernation/hibernation.ts";
 import { JobDirectory } from "./job-directory.ts";
 import { listen } from "./listen.ts";
 import { LoadSignals, reportMemory } from "./load-signals.ts";
 import type { NodeCore } from "./node-core.ts";
+import type { CacheNode, CacheNodeOptions } from "./node-options.ts";
 import { NodePeers } from "./node-peers.ts";
 import { askThrough } from "./relocation/ask-node.ts";
 import { Relocation } from "./relocation/relocation.ts";
@@ -54,39 +54,6 @@ import { Spill } from "./spill/spill.ts";
 import { createNodeMemory } from "./store/node-memory.ts";
 import { ShardStore } from "./store/shard-store.ts";
 
-export interface CacheNodeOptions {
-  readonly clock: Clock;
-  readonly rng: Rng;
-  readonly controllerUrl: string;
-  readonly memoryBytes: number;
-  /** To listen on and to be reached at. Default 127.0.0.1. */
-  readonly host?: string;
-  /** Default 0: the kernel picks one. */
-  readonly port?: number;
-  readonly zone?: string;
-  readonly pid: number;
-  /** The controller has declared this node dead; the process should end. */
-  readonly onDeclaredDead: (error: MayflyError) => void;
-  /** The node was drained: the process should end, with success. */
-  readonly onDrained: () => void;
-  /** The controller could not be reached at first; it is tried for a minute. */
-  readonly onControllerAway?: ((error: MayflyError) => void) | undefined;
-  /** Copy what is received instead of receiving in place. */
-  readonly plainReceive?: boolean;
-  /** Instead of what the URL names: for tests. */
-  readonly openStore?: (url: string) => Promise<ObjectStore>;
-  /** What the commands of the node work on: for tests. */
-  readonly onCore?: (core: NodeCore) => void;
-}
-
-export interface CacheNode {
-  readonly nodeId: number;
-  readonly host: string;
-  readonly port: number;
-  /** Leaves the fleet and closes everything. */
-  stop(): Promise<void>;
-}
-
 const redisVersion = "7.0.15";
 const tickMs = 1000;
 /** A failover waits so long after the old primary's last renewal; renewals must not fail for a pause of the process. */
@@ -94,6 +61,8 @@ const grantMsMax = 800;
 /** What is kept of the object store, and its share of the node's memory, if that is less. */
 const storeCacheBytesMax = 64 * 1024 * 1024;
 const storeCacheShare = 1 / 16;
+/** Of the time after which a silent node is dead. */
+const touchShare = 0.9;
 
 /** Listens, registers and serves. @throws MayflyError PORT_IN_USE, CONTROLLER_UNREACHABLE, INVALID_ARGUMENT */
 export async function startCacheNode(options: CacheNodeOptions): Promise<CacheNode> {
@@ -122,6 +91,7 @@ class Node implements CacheNode {
   #storeUrl: string | undefined;
   #fleetToken = "";
   #grantMs = grantMsMax;
+  #deadAfterMs = 0;
   #relocationRate: number | undefined;
   #encoded: Uint8Array | undefined;
   #connectionId = 0;
@@ -132,6 +102,7 @@ class Node implements CacheNode {
   readonly #scratch = new ScratchMemory();
   /** From the registration on, where the fleet has an object store. */
   #spill: Spill | undefined;
+  #hibernation: NodeHibernation | undefined;
 
   constructor(options: CacheNodeOptions) {
     this.#options = options;
@@ -213,6 +184,7 @@ class Node implements CacheNode {
     if (this.#storeUrl !== undefined) this.#spill = this.#createSpill(this.#fleetId, this.#storeUrl);
     this.#fleetToken = reply.fleetToken;
     this.#grantMs = Math.min(grantMsMax, reply.deadAfterMs * 0.4);
+    this.#deadAfterMs = reply.deadAfterMs;
     this.#relocationRate = reply.relocationBytesPerSecond;
     this.#takeNews({ map: reply.map, jobs: reply.jobs });
     const tick = (): void => {
@@ -234,6 +206,7 @@ class Node implements CacheNode {
     this.#cancelTick();
     this.#server.close();
     for (const connection of [...this.#connections]) connection.close();
+    this.#hibernation?.close();
     this.#relocation?.close();
     this.#removals?.close();
     this.#spill?.close();
@@ -280,6 +253,8 @@ class Node implements CacheNode {
         this.#spill?.refCommitted(job, group, name, value);
       },
       onRefRead: (job, group, name, value) => this.#spill?.refRead(job, group, name, value),
+      onLoad: (group) => this.#hibernation?.want(group),
+      hearsController: () => clock.now() - this.#link.answeredAtMs < touchShare * this.#deadAfterMs,
     });
     const scratch = this.#scratch;
     this.#relocation = new Relocation({
@@ -287,6 +262,12 @@ class Node implements CacheNode {
       cells: relocationCells(replicas),
       isPlacing: (job, object) => this.#spill?.isMoving(job, object) ?? false,
       bytesPerSecond: () => this.#relocationRate,
+    });
+    this.#hibernation = new NodeHibernation({
+      ...{ clock, replicas, self, map: () => view.current },
+      store: async () => ({ store: await this.#core.store.open(), fleet: this.#fleetId! }),
+      spillAll: (wanted) => this.#spill?.spillAll(wanted),
+      onNews: () => this.#link.beatSoon(),
     });
     const { rows, logs, primary, collections, cells, waits } = replicas;
     const store = new FleetStore({ url: () => this.#storeUrl, open: openStore });
@@ -350,6 +331,7 @@ class Node implements CacheNode {
   }
 
   #takeNews(reply: HeartbeatReply): void {
+    if (this.#hibernation !== undefined) this.#hibernation.spillsAll = reply.spillAll === true;
     if (reply.jobs !== undefined) this.#followJobs(reply.jobs);
     if (reply.map !== undefined) this.#core.view.offer(Buffer.from(reply.map, "base64"));
   }
@@ -374,12 +356,16 @@ class Node implements CacheNode {
 
   #followMap(map: FleetMap): void {
     this.#encoded = encodeMap(map);
+    this.#hibernation?.mapChanged(map);
     this.#core.replicas.adopt(map);
     this.#relocation?.mapChanged(map);
   }
 
   #heartbeat(): HeartbeatRequest {
-    const { memory, jobs, view, replicas, storeUse } = this.#core;
+    const { memory, jobs, view, replicas, storeUse, waits } = this.#core;
+    // Who waits for a key uses its job.
+    const waitedFor = [...waits.jobs()].filter((job) => !jobs.ended(job));
+    const hibernation = this.#hibernation?.report();
     return {
       ...idleHeartbeat,
       ...replicas.report(),
@@ -387,9 +373,10 @@ class Node implements CacheNode {
       ...(this.#spill !== undefined && { spill: this.#spill.report() }),
       epoch: formatEpoch(view.epoch),
       jobsVersion: jobs.version,
-      activeJobs: jobs.takeActive(),
+      activeJobs: [...new Set([...jobs.takeActive(), ...waitedFor])],
       ...reportMemory(memory, jobs.known(), storeUse),
       ...this.#load.report(),
+      ...(hibernation !== undefined && { hibernation }),
     };
   }
 }

@@ -10,6 +10,7 @@ import type { Epoch, FleetMap } from "../src/placement/types.ts";
 import { type Effect, encodeEffect, noJob } from "../src/wire/cell.ts";
 import type { HeartbeatRequest } from "../src/wire/control-api.ts";
 import type { Ref } from "../src/wire/ref.ts";
+import type { Version } from "../src/wire/version.ts";
 import { BackupCells } from "./cells/backup-cells.ts";
 import { CellWaits } from "./cells/cell-waits.ts";
 import { MutationLog, type MutationLogOptions } from "./cells/mutation-log.ts";
@@ -23,7 +24,7 @@ import { Grants } from "./replication/grants.ts";
 import { GroupLogs, type LinkReports } from "./replication/group-logs.ts";
 import { GroupStates } from "./replication/group-states.ts";
 import type { Peers } from "./replication/peers.ts";
-import { encodeRecords, pieceBytes } from "./replication/snapshot.ts";
+import { encodeRecords, type GroupRecord, pieceBytes } from "./replication/snapshot.ts";
 import { Unreachable } from "./replication/unreachable.ts";
 import { CellStore } from "./store/cell-store.ts";
 import type { NodeMemory } from "./store/node-memory.ts";
@@ -49,6 +50,10 @@ export interface ReplicasOptions {
   /** This node serves the group from now on, or no more. */
   readonly onActive: (group: Group) => void;
   readonly onResigned: (group: Group) => void;
+  /** The row was born with what lies in the object store: somebody should `load` it. Never, where fleets do not hibernate. */
+  readonly onLoad?: (group: Group) => void;
+  /** See `RowsOptions.hearsController`; only asked while the fleet goes to sleep or wakes. */
+  readonly hearsController?: () => boolean;
   /** A ref was committed. The value is valid until the call returns. */
   readonly onRef: MutationLogOptions["onRef"];
   /** Somebody reads a key that holds a ref, here at its primary; does nothing by default. */
@@ -95,6 +100,8 @@ export class Replicas {
         this.#mutations.activate(group);
         options.onActive(group);
       },
+      load: (group) => options.onLoad?.(group),
+      hearsController: options.hearsController ?? (() => true),
       onUnfit: onNews,
       onResigned: (group) => {
         options.onResigned(group);
@@ -189,6 +196,33 @@ export class Replicas {
       rowsPending: this.rows.pending,
       ...{ unreachable, suspects },
     };
+  }
+
+  /** All that the group holds here, and how far that is. Keys and values are to be copied before the next change. */
+  holding(group: Group): { readonly version: Version; readonly records: Iterable<GroupRecord> } {
+    return { version: this.#states.last(group), records: this.cells.records(group) };
+  }
+
+  /**
+   * Takes what the row was born with in this generation, if this node still waits for it; others are given it by the log.
+   * `rows.loaded` is to be called after the last one.
+   *
+   * @param records of all jobs; those that have ended meanwhile are left out
+   * @throws MayflyError BUSY without memory: then the group is empty
+   */
+  load(group: Group, generation: number, version: Version, records: readonly GroupRecord[]): void {
+    if (!this.rows.isLoading(group, generation)) return;
+    const { clock, jobs } = this.#options;
+    const living = records.filter(({ job }) => !jobs.ended(job));
+    for (const { job } of living) jobs.note(job);
+    this.cells.dropGroup(group);
+    if (!this.cells.install(group, living, clock.wallMs())) {
+      this.cells.dropGroup(group);
+      throw new MayflyError("BUSY", "This node has no memory left for the cells that it should wake with.", {
+        retryAfterMs: 500,
+      });
+    }
+    this.#states.begin(group, version, true);
   }
 
   /** To be called now and then. */

@@ -12,6 +12,7 @@ import type {
   ScaleProgress,
   StatusReply,
 } from "../src/wire/control-api.ts";
+import type { HibernationProgress } from "../src/wire/hibernation-api.ts";
 import { JobController } from "./job-controller.ts";
 
 export class ControllerClient extends JobController {
@@ -64,6 +65,19 @@ export class ControllerClient extends JobController {
 
   async restartProgress(): Promise<RestartProgress> {
     return (await this.#get("/v1/restart")) as RestartProgress;
+  }
+
+  /** Puts the fleet to sleep in its object store as soon as nobody uses it. */
+  async hibernate(): Promise<HibernationProgress> {
+    return (await this.post("/v1/hibernate", {})) as HibernationProgress;
+  }
+
+  async wake(): Promise<HibernationProgress> {
+    return (await this.post("/v1/wake", {})) as HibernationProgress;
+  }
+
+  async hibernationProgress(): Promise<HibernationProgress> {
+    return (await this.#get("/v1/hibernation")) as HibernationProgress;
   }
 
   async registerNode(request: RegisterNodeRequest): Promise<RegisterNodeReply> {

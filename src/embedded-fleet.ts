@@ -35,7 +35,9 @@ export async function startEmbeddedFleet(options: EmbeddedFleetOptions): Promise
   );
   try {
     const url = await controller.listen();
-    const nodes = await controller.startNodes(count);
+    // A fleet that sleeps starts its nodes when somebody needs it.
+    const isAsleep = controller.state.map.hibernation?.state === "loading";
+    const nodes = await controller.startNodes(isAsleep ? 0 : count);
     // Without a place for its state the fleet ends here, and all its jobs.
     const isForgotten = options.stateDir === undefined && options.store === undefined;
     return { url, controller, nodes, stop: () => controller.close({ isForgotten }) };

@@ -25,6 +25,13 @@ export class CellWaits {
     return this.#count;
   }
 
+  /** Those for whom somebody waits. */
+  jobs(): Set<JobNumber> {
+    const jobs = new Set<JobNumber>();
+    for (const [first] of this.#waits.values()) if (first !== undefined) jobs.add(first.job);
+    return jobs;
+  }
+
   /** Calls `wake` once: when the key changes, after `waitMs`, or with an error when waiting is of no use any more. */
   add(job: JobNumber, group: Group, name: string, waitMs: number, wake: (error?: MayflyError) => void): void {
     if (this.#count >= waitsMax) {

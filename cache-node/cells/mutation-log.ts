@@ -195,6 +195,8 @@ export class MutationLog {
   /** To be called now and then: logs expiries that nobody has read, forgets what was kept long enough. */
   tick(): void {
     const { clock, cells, rows } = this.#options;
+    // What is due stays due.
+    if (rows.isStill) return;
     const nowMs = clock.wallMs();
     for (const { job, key, position } of this.#due.take(nowMs)) {
       const group = groupOf(key);

@@ -28,6 +28,10 @@ export interface RowsOptions {
   readonly dropGroup: (group: Group) => void;
   /** This node serves the group from now on. */
   readonly onActive: (group: Group) => void;
+  /** Whether the controller was heard of so lately that it cannot count this node as dead. */
+  readonly hearsController: () => boolean;
+  /** The row was born with what lies in the object store, which this node should fetch; `loaded` says when it is here. */
+  readonly load: (group: Group) => void;
   /** There is a row that it should lead and cannot. */
   readonly onUnfit: () => void;
   /** It does no more. */
@@ -43,6 +47,8 @@ const active = 3;
 
 /** Until what another node leads is served there. */
 const retryAfterMs = 20;
+/** Until a fleet that goes to sleep or wakes takes mutations again. */
+const stillRetryAfterMs = 100;
 
 export class Rows {
   readonly #options: RowsOptions;
@@ -67,15 +73,35 @@ export class Rows {
     return this.#map?.rows[group];
   }
 
-  /** The row, when this node leads and serves it. @throws MayflyError MOVED; UNAVAILABLE when it does not serve it yet */
+  /**
+   * The row, when this node leads and serves it, and may change it.
+   *
+   * @throws MayflyError MOVED; UNAVAILABLE when it does not serve it yet, or while the fleet goes to sleep or wakes
+   */
   asPrimary(group: Group): Row {
+    const row = this.#served(group);
+    if (!this.isStill) return row;
+    const why = "The fleet goes to sleep or wakes, and takes no changes for a moment; try again.";
+    throw new MayflyError("UNAVAILABLE", why, { retryAfterMs: stillRetryAfterMs });
+  }
+
+  /** Cells are read and not changed: they are being written to the object store, or brought back from it. */
+  get isStill(): boolean {
+    return this.#map?.hibernation !== undefined;
+  }
+
+  #served(group: Group): Row {
     if (this.#role[group] === active) return this.#map!.rows[group]!;
     throw this.notServed(group);
   }
 
-  /** Like `asPrimary`, and only while nobody else can have acknowledged anything newer. */
+  /** Like `asPrimary`, also while nothing may be changed, and only while nobody else can have acknowledged anything newer. */
   asReader(group: Group): Row {
-    const row = this.asPrimary(group);
+    const row = this.#served(group);
+    if (!this.#isInTouch()) {
+      const why = "The fleet goes to sleep or wakes, and its controller is not heard of; try again.";
+      throw new MayflyError("UNAVAILABLE", why, { retryAfterMs: stillRetryAfterMs });
+    }
     const without = this.#withoutGrantOf(group);
     if (without === undefined) return row;
     const why = `Group ${group} is not read here now: node ${without} has not renewed its grant; try again.`;
@@ -84,7 +110,12 @@ export class Rows {
 
   /** Whether `asReader` would not throw. */
   reads(group: Group): boolean {
-    return this.#role[group] === active && this.#withoutGrantOf(group) === undefined;
+    return this.#role[group] === active && this.#isInTouch() && this.#withoutGrantOf(group) === undefined;
+  }
+
+  /** Other nodes may have the rows of a fleet that slept, and change them, before this one has heard of it. */
+  #isInTouch(): boolean {
+    return !this.isStill || this.#options.hearsController();
   }
 
   #withoutGrantOf(group: Group): NodeId | undefined {
@@ -184,6 +215,36 @@ export class Rows {
     if (isAny) this.#leadDue();
   }
 
+  /** Whether this node waits for what the row was born with in this generation. */
+  isLoading(group: Group, generation: number): boolean {
+    const row = this.#map?.rows[group];
+    return (
+      this.#map?.hibernation?.state === "loading" &&
+      this.#role[group] === sealed &&
+      row?.generation === generation &&
+      row.born === generation &&
+      !this.#options.states.complete(group)
+    );
+  }
+
+  /** What the rows were born with is here; `states` say so. */
+  loaded(): void {
+    this.#leadDue();
+  }
+
+  /** Groups that this node serves. @throws MayflyError UNAVAILABLE when it leads some that it does not serve yet */
+  allServed(): Group[] {
+    if (this.#pending > 0) {
+      const why = `${this.#pending} rows are not served here yet.`;
+      throw new MayflyError("UNAVAILABLE", why, { retryAfterMs });
+    }
+    const groups: Group[] = [];
+    for (let group = 0 as Group; group < this.#role.length; group++) {
+      if (this.#role[group] === active) groups.push(group);
+    }
+    return groups;
+  }
+
   /** Leads nothing any more: its memory is about to go. */
   close(): void {
     this.#cancelWait?.();
@@ -205,8 +266,10 @@ export class Rows {
     if (row.born > states.generation(group)) {
       this.#leave(group);
       this.#options.dropGroup(group);
-      // A full member that has nothing is one since the row was born: others join, and are filled before.
-      states.begin(group, { generation: row.born, sequence: 0 }, isMember);
+      // A full member that has nothing is one since the row was born: others join, and are filled before. A row that is not
+      // born empty is loaded by its primary, which fills the others.
+      const isEmpty = this.#map!.hibernation?.state !== "loading";
+      states.begin(group, { generation: row.born, sequence: 0 }, isMember && isEmpty);
     }
     if (!isMember && !row.joining.includes(me)) {
       this.#leave(group);
@@ -247,9 +310,14 @@ export class Rows {
     const map = this.#map!;
     for (let group = 0 as Group; group < map.rows.length; group++) {
       if (this.#role[group] !== sealed || this.#unfit.has(group)) continue;
+      const { born, generation } = map.rows[group]!;
       if (!states.complete(group)) {
-        this.#unfit.add(group);
-        this.#options.onUnfit();
+        // Not with what it was born with, once the row has gone on from there.
+        if (map.hibernation?.state === "loading" && born === generation) this.#options.load(group);
+        else {
+          this.#unfit.add(group);
+          this.#options.onUnfit();
+        }
       } else if (this.#fencedUntilMs[group]! > nowMs) nextMs = Math.min(nextMs, this.#fencedUntilMs[group]!);
       else this.#lead(group, map.rows[group]!);
     }

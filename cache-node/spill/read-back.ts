@@ -49,6 +49,9 @@ export class ReadBack {
   objects = 0;
   bytes = 0;
 
+  /** Nothing is brought back. */
+  rests = false;
+
   constructor(options: ReadBackOptions) {
     this.#options = options;
   }
@@ -103,7 +106,7 @@ export class ReadBack {
 
   pump(): void {
     const { clock, memory, policy } = this.#options;
-    if (this.#closed || this.#watched.size === 0) return;
+    if (this.#closed || this.rests || this.#watched.size === 0) return;
     const { limitBytes, claimedBytes } = memory();
     const roomBytes = (policy.lowRatio - marginRatio) * limitBytes - claimedBytes;
     if (roomBytes <= 0) return;

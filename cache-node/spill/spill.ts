@@ -82,6 +82,7 @@ export class Spill {
   #store: ObjectStore | undefined;
   #spilledObjects = 0;
   #spilledBytes = 0;
+  #spillsAll = false;
   #closed = false;
 
   constructor(options: SpillOptions) {
@@ -129,6 +130,14 @@ export class Spill {
       failing: () => this.#spiller.failing,
       storeUrl: () => storeUrl,
     });
+  }
+
+  /** Everything that is in memory only goes to the store, however much room there is; nothing is brought back meanwhile. */
+  spillAll(wanted: boolean): void {
+    this.#spillsAll = wanted;
+    this.#spiller.takesAll = wanted;
+    this.#readBack.rests = wanted;
+    if (wanted) this.#spiller.pump();
   }
 
   start(): void {
@@ -217,8 +226,10 @@ export class Spill {
     });
   }
 
-  #mayGo({ job, group, name, object }: SpillCandidate): boolean {
+  #mayGo({ job, group, name, object, framedBytes }: SpillCandidate): boolean {
     const { cells, isRelocating, isWaitedFor } = this.#options;
+    // What the store has already may stay in memory, too.
+    if (this.#spillsAll && framedBytes === 0) return false;
     return cells.reads(group) && !isRelocating(job, object) && !isWaitedFor(job, name);
   }
 

@@ -27,6 +27,7 @@ export interface SpillerOptions extends Omit<WritePackOptions, "packBytes" | "wh
 }
 
 const lookMs = 100;
+const allMarks = { highRatio: 0, lowRatio: 0, urgentRatio: 0 } as const;
 /** One is gathered while the other is written. */
 const packsInFlight = 2;
 const restFactor = 1;
@@ -54,6 +55,8 @@ export class Spiller {
   #failures = 0;
   #notBeforeMs = Number.NEGATIVE_INFINITY;
   #failing: MayflyError | undefined;
+  /** Everything that may go goes, and not only what makes room. */
+  takesAll = false;
   #closed = false;
 
   constructor(options: SpillerOptions) {
@@ -100,7 +103,8 @@ export class Spiller {
 
   /** Looks whether something is to be done now. */
   pump(): void {
-    const { clock, memory, policy, queue, preferenceOf, mayGo } = this.#options;
+    const { clock, memory, queue, preferenceOf, mayGo } = this.#options;
+    const policy = this.takesAll ? { ...this.#options.policy, ...allMarks } : this.#options.policy;
     while (!this.#closed && this.#running.size < packsInFlight) {
       const need = planSpill({ ...memory(), leavingBytes: this.#leavingBytes }, policy, this.#spilling);
       this.#spilling = need.spilling;

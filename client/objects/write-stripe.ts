@@ -33,7 +33,7 @@ export async function writeStripe(
   nodes: NodeId[],
   deadline: Deadline,
 ): Promise<void> {
-  const map = await context.view.ready(deadline);
+  const map = await context.view.ready(deadline, true);
   const memory = context.memory();
   const { code, stripe } = write;
   const lease = await memory.lease(code, stripe.shardBytes, deadline);

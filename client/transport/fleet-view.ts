@@ -102,20 +102,29 @@ export class FleetView {
     await Promise.race([pause(deadline, delayMs, last), changed]).finally(forget);
   }
 
-  /** The map, waiting for the first one. Throws UNAVAILABLE or DEADLINE_EXCEEDED when none can be had. */
-  async ready(deadline: Deadline): Promise<FleetMap> {
+  /**
+   * The map, waiting for the first one, for nodes of a fleet that sleeps, and for whoever writes until all of it is awake.
+   * Throws UNAVAILABLE or DEADLINE_EXCEEDED when none can be had.
+   */
+  async ready(deadline: Deadline, writes = false): Promise<FleetMap> {
     let last: unknown;
-    while (this.#map === undefined) {
+    for (let tries = 0; ; tries++) {
+      const map = this.#map;
+      if (map !== undefined && !this.#sleeps() && !(writes && map.hibernation)) return map;
+      if (tries > 0) await this.pause(deadline, 100, last);
       checkDeadline(deadline, last);
       try {
         await this.refresh(deadline);
       } catch (thrown) {
         last = thrown;
         if (MayflyError.from(thrown).kind === "invalid") throw thrown;
-        await pause(deadline, 100, thrown);
       }
     }
-    return this.#map;
+  }
+
+  /** The fleet has no nodes until its controller, which is asked for the map, has woken it. */
+  #sleeps(): boolean {
+    return this.#map?.hibernation !== undefined && this.#map.nodes.length === 0;
   }
 
   /** Looks for a newer map once; concurrent callers share the look, but each waits by its own deadline. */
@@ -170,7 +179,8 @@ export class FleetView {
 
   async #refresh(deadline: Deadline): Promise<void> {
     const known = this.#map?.nodes.filter((node) => node.state !== "dead") ?? [];
-    const places: readonly Address[] = known.length > 0 ? known : this.#options.seeds;
+    // Those of the ticket are gone when the fleet sleeps: its controller wakes it.
+    const places: readonly Address[] = known.length > 0 || this.#sleeps() ? known : this.#options.seeds;
     const pool = this.#options.pool();
     // Whoever is asked tells the controller, which finds out.
     const suspect = known.find((node) => pool.failedLately(node));

@@ -26,7 +26,7 @@ interface Particulars {
   readonly scale: number | undefined;
 }
 
-const scaledScenarios = ["failover", "elastic", "shuffle", "sort", "sort100"];
+const scaledScenarios = ["failover", "elastic", "hibernate", "shuffle", "sort", "sort100"];
 const scaledList = new Intl.ListFormat("en").format(scaledScenarios);
 
 const scenarios: Readonly<Record<string, Scenario>> = {
@@ -107,6 +107,12 @@ const scenarios: Readonly<Record<string, Scenario>> = {
     summary: "mayfly sort of 100 GB on two cores within 20 GiB: as planned, and in two waves that spill",
     rounds: 1,
     run: async (options, { scale }) => (await import("../../bench/sort100.ts")).benchSort100(options, scale),
+  },
+  hibernate: {
+    summary: "a fleet with 2 GB alive falls asleep in its object store, and a read wakes it: nothing is lost",
+    rounds: 3,
+    run: async (options, { scale }) =>
+      (await import("../../bench/hibernate.ts")).benchHibernate(options, scale),
   },
   autoscale: {
     summary: "node-hours and delays of the autoscaler over 12 simulated hours of 2,000 nodes and 5,000 jobs",

@@ -1,10 +1,11 @@
 /** `mayfly controller`: the controller as a process. */
 import { autoscaleOptions, autoscaleSettings, nodesMax } from "./autoscale-options.ts";
 import { controllerUrlDefault, isWildcard, parsePort } from "./fleet-access.ts";
+import { hibernateAfterOption } from "./hibernate.ts";
 import { checkFreeMemory, freeMemoryBytes } from "./machine-memory.ts";
 import { option, parseCount, parseText } from "./option.ts";
 import { parseBytes, parseRate } from "./sizes.ts";
-import { storeOption } from "./store-option.ts";
+import { parseStoreUrl, storeOption } from "./store-option.ts";
 import { UsageError } from "./usage-error.ts";
 import { defineVerb } from "./verb.ts";
 
@@ -77,6 +78,13 @@ export const controllerVerb = defineVerb({
       defaultNote: "2000, at least twice the heartbeat",
     }),
     store: storeOption,
+    restore: option({
+      value: "URL",
+      help: "go on with the fleet whose state is in that object store, when its --state directory is not here",
+      parse: parseStoreUrl,
+    }),
+    fleet: option({ value: "ID", help: "which fleet to restore, where there are several", parse: parseText }),
+    "hibernate-after": hibernateAfterOption,
     "relocation-rate": option({
       value: "RATE",
       help: "most that each node writes to repair or drain, like 100MB/s",
@@ -89,9 +97,18 @@ export const controllerVerb = defineVerb({
     "mayfly controller --nodes 4 --memory 8GiB",
     "mayfly controller --autoscale 3..12 --memory 24GiB --state /var/lib/mayfly",
     "mayfly controller --host 0.0.0.0 --advertise http://10.0.0.5:7400",
+    "mayfly controller --nodes 6 --memory 3GiB --store s3://bucket/mayfly --hibernate-after 10m",
+    "mayfly controller --restore s3://bucket/mayfly --memory 3GiB --nodes 6",
   ],
   async run({ options }) {
-    const { host, port, advertise, state, memory, backups, autoscale } = options;
+    const { host, port, advertise, state, memory, backups, autoscale, restore, fleet } = options;
+    const { "hibernate-after": hibernateAfterMs, store: durableUrl = restore } = options;
+    if (fleet !== undefined && restore === undefined) {
+      throw new UsageError("--fleet names the fleet to restore; add --restore URL");
+    }
+    if (hibernateAfterMs !== undefined && durableUrl === undefined) {
+      throw new UsageError("a fleet sleeps in its object store; add --store URL to --hibernate-after");
+    }
     const nodes = options.nodes ?? autoscale?.min ?? 0;
     const most = autoscale?.max ?? nodes;
     const scaling = autoscaleSettings(options, options.nodes);
@@ -116,7 +133,9 @@ export const controllerVerb = defineVerb({
       ...(state !== undefined && { stateDir: state }),
       ...(memory !== undefined && { nodeMemoryBytes: Math.floor(memory / most) }),
       ...scaling,
-      ...(options.store !== undefined && { durableUrl: options.store }),
+      ...(durableUrl !== undefined && { durableUrl }),
+      ...(restore !== undefined && { restore: fleet === undefined ? {} : { fleet } }),
+      ...(hibernateAfterMs !== undefined && { hibernateAfterMs }),
       ...(options["nodes-initial"] !== undefined && { nodesInitial: options["nodes-initial"] }),
       ...(options["dead-after-ms"] !== undefined && { deadAfterMs: options["dead-after-ms"] }),
       ...(options["relocation-rate"] !== undefined && {

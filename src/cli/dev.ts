@@ -5,6 +5,7 @@ import { formatCode } from "../placement/code.ts";
 import type { CreateJobReply } from "../wire/control-api.ts";
 import { autoscaleOptions, autoscaleSettings, nodesMax } from "./autoscale-options.ts";
 import { parsePort, withController } from "./fleet-access.ts";
+import { hibernateAfterOption } from "./hibernate.ts";
 import { checkFreeMemory, freeMemoryBytes, nodeProcessBytes } from "./machine-memory.ts";
 import { flag, option, parseCount, parseText } from "./option.ts";
 import { formatBytes, parseBytes } from "./sizes.ts";
@@ -48,6 +49,7 @@ const options = {
     parse: parseText,
   }),
   store: storeOption,
+  "hibernate-after": hibernateAfterOption,
   ...autoscaleOptions,
   verbose: flag("tell of the controller's decisions", "v"),
 };
@@ -67,7 +69,7 @@ export const devVerb = defineVerb({
     "mayfly dev --port 0 --json",
   ],
   async run(context) {
-    const { autoscale, port, state, store, verbose } = context.options;
+    const { autoscale, port, state, store, verbose, "hibernate-after": hibernateAfterMs } = context.options;
     const nodes = context.options.nodes ?? autoscale?.min ?? nodesDefault;
     const most = autoscale?.max ?? nodes;
     const scaling = autoscaleSettings(context.options, context.options.nodes);
@@ -83,6 +85,7 @@ export const devVerb = defineVerb({
         ...{ nodes, nodeMemoryBytes, port, ...(state !== undefined && { stateDir: state }) },
         ...scaling,
         ...(store !== undefined && { durableUrl: store }),
+        ...(hibernateAfterMs !== undefined && { hibernateAfterMs }),
         ...(verbose && { log: context.note }),
       });
     } catch (thrown) {

@@ -2,6 +2,7 @@
 import { formatCode } from "../placement/code.ts";
 import type { AutoscaleDecision, JobInfo, NodeStatus, StatusReply } from "../wire/control-api.ts";
 import { controllerOption, withController } from "./fleet-access.ts";
+import { describeHibernation } from "./hibernate.ts";
 import { formatBytes, formatDuration, formatRate } from "./sizes.ts";
 import { type Column, formatTable, printable } from "./table.ts";
 import { defineVerb } from "./verb.ts";
@@ -27,12 +28,17 @@ export function describeStatus(url: string, status: StatusReply): string[] {
     `${state} at ${url}, epoch ${epoch}, ${backups} backups`,
     "",
     ...(nodes.length === 0
-      ? ["no nodes; start one: mayfly node"]
+      ? [
+          status.hibernation?.stage === "asleep"
+            ? "no nodes: the fleet sleeps"
+            : "no nodes; start one: mayfly node",
+        ]
       : formatTable(nodeColumns, nodes.map(nodeCells))),
     "",
     ...(alive.length === 0 ? ["no jobs; begin one: mayfly job create"] : jobTable(alive)),
     "",
     rowsLine(status),
+    ...hibernationLines(status),
     ...relocationLines(status),
     ...spillLines(status),
     ...sizeLines(status),
@@ -75,6 +81,10 @@ function spillLines({ spill }: StatusReply): string[] {
       `(${formatBytes(spilledBytes)}) spilled and ${readBackObjects} brought back so far, ${counts}`,
     ...failing.map((why) => `store: nothing is spilled: ${printable(why)}`),
   ];
+}
+
+function hibernationLines({ hibernation }: StatusReply): string[] {
+  return hibernation === undefined ? [] : [`hibernation: ${printable(describeHibernation(hibernation))}`];
 }
 
 function sizeLines({ size, replacing }: StatusReply): string[] {

@@ -9,6 +9,8 @@ const loaders: Readonly<Record<string, () => Promise<Verb>>> = {
   scale: async () => (await import("./scale.ts")).scaleVerb,
   drain: async () => (await import("./drain.ts")).drainVerb,
   restart: async () => (await import("./restart.ts")).restartVerb,
+  hibernate: async () => (await import("./hibernate.ts")).hibernateVerb,
+  wake: async () => (await import("./hibernate.ts")).wakeVerb,
   "job create": async () => (await import("./job.ts")).jobCreateVerb,
   "job ls": async () => (await import("./job.ts")).jobLsVerb,
   "job ticket": async () => (await import("./job.ts")).jobTicketVerb,

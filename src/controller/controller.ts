@@ -1,4 +1,6 @@
 /** A controller: state, clockwork, HTTP and provisioner put together. */
+
+import type { ObjectStore } from "../durable/object-store.ts";
 import { MayflyError } from "../errors.ts";
 import { type Admission, createAdmission } from "./admission.ts";
 import { type DecisionFile, openDecisionFile } from "./autoscale/decision-file.ts";
@@ -6,6 +8,7 @@ import { type Autoscaler, createAutoscaler } from "./execute-autoscale.ts";
 import { createScaler, type Scaler } from "./execute-scale.ts";
 import { type Fleet, openFleet } from "./fleet.ts";
 import { type FleetState, livingNodes } from "./fleet-state.ts";
+import { createHibernator, type Hibernator } from "./hibernation/execute-hibernation.ts";
 import { createHttpApp } from "./http-app.ts";
 import { createNodeSupply, type NodeSupply } from "./node-supply.ts";
 import { type ControllerOptions, type ControllerSettings, resolveOptions } from "./options.ts";
@@ -13,9 +16,11 @@ import { observeEnds } from "./provisioners/observe-ends.ts";
 import type { ProvisionedNode, Provisioner } from "./provisioners/provisioner.ts";
 import { createStaticProvisioner } from "./provisioners/static.ts";
 import type { App, RouteContext } from "./routes/route-context.ts";
+import { findStoredState, seededStore } from "./state-store/find-stored-state.ts";
 import { openJournal } from "./state-store/journal.ts";
 import { createMemoryStore } from "./state-store/memory-store.ts";
 import type { StateStore } from "./state-store/state-store.ts";
+import { withStoredCopy } from "./state-store/stored-copy.ts";
 import { createSweeper, type Sweeper } from "./sweep/execute-sweep.ts";
 import { type FleetWatch, watchFleet } from "./watch-fleet.ts";
 
@@ -52,6 +57,8 @@ interface Running {
   readonly supply: NodeSupply;
   readonly scaler: Scaler;
   readonly autoscaler: Autoscaler | undefined;
+  readonly hibernator: Hibernator;
+  readonly objects: ObjectStore | undefined;
   readonly admission: Admission;
   readonly decisions: DecisionFile | undefined;
   readonly sweeper: Sweeper | undefined;
@@ -95,6 +102,9 @@ export function createController(
     get admission() {
       return inCharge().admission;
     },
+    get hibernator() {
+      return inCharge().hibernator;
+    },
     get autoscaler() {
       return inCharge().autoscaler;
     },
@@ -102,7 +112,12 @@ export function createController(
   };
   const provisioner = observeEnds(startsNodes, (node) => void probeEnded(node));
 
-  async function takeOver(of: Fleet, app: App, url: string, store: StateStore): Promise<Running> {
+  async function takeOver(
+    of: Fleet,
+    app: App,
+    url: string,
+    { store, objects }: OpenStores,
+  ): Promise<Running> {
     const { autoscale, decisionLog, log } = settings;
     const isLogged = autoscale !== undefined && decisionLog !== undefined;
     const decisions = isLogged
@@ -115,12 +130,19 @@ export function createController(
     const admission = createAdmission(of, supply, autoscaler);
     const { durableUrl } = settings;
     const sweeper = durableUrl === undefined ? undefined : createSweeper(of, durableUrl, url);
+    const hibernator = createHibernator(of, supply, objects, url);
     const watch = watchFleet(of, () => {
-      scaler.look();
-      autoscaler?.look();
+      if (hibernator.isAwake) {
+        scaler.look();
+        autoscaler?.look();
+      }
+      hibernator.look();
       sweeper?.look();
     });
-    return { ...{ app, url, store, watch, supply, scaler, autoscaler, admission, decisions, sweeper } };
+    return {
+      ...{ app, url, store, objects, watch, supply, scaler, autoscaler },
+      ...{ hibernator, admission, decisions, sweeper },
+    };
   }
 
   /** Several machines may have a process of that number: what listens there tells. */
@@ -146,9 +168,9 @@ export function createController(
       const app = await createHttpApp(context);
       const url = await bind(app, settings);
       try {
-        const store = options.store ?? (await openStore(options.stateDir));
-        fleet = await openFleet(settings, store);
-        running = await takeOver(fleet, app, url, store);
+        const stores = await openStores(options, settings);
+        fleet = await openFleet(settings, stores.store);
+        running = await takeOver(fleet, app, url, stores);
       } catch (thrown) {
         await app.close();
         throw thrown;
@@ -167,11 +189,13 @@ export function createController(
       running = undefined;
       closing?.watch.stop();
       await closing?.sweeper?.stop(isForgotten);
+      closing?.hibernator.stop();
       fleet?.news.close();
       await closing?.app.close();
       await closing?.decisions?.close();
       fleet = undefined;
-      if (options.store === undefined) await closing?.store.close();
+      if (options.store === undefined || closing?.objects !== undefined) await closing?.store.close();
+      closing?.objects?.close();
     },
   };
 }
@@ -182,8 +206,20 @@ function starting(): MayflyError {
   });
 }
 
-async function openStore(stateDir: string | undefined): Promise<StateStore> {
-  return stateDir === undefined ? createMemoryStore() : await openJournal(stateDir);
+interface OpenStores {
+  readonly store: StateStore;
+  /** The fleet's object store, if it has one: there is a copy of the state in it. */
+  readonly objects: ObjectStore | undefined;
+}
+
+async function openStores(options: ControllerOptions, settings: ControllerSettings): Promise<OpenStores> {
+  const { stateDir, durableUrl, restore } = options;
+  const own = options.store ?? (stateDir === undefined ? createMemoryStore() : await openJournal(stateDir));
+  if (durableUrl === undefined) return { store: own, objects: undefined };
+  const objects = await settings.openObjectStore(durableUrl);
+  const { clock, rng, log } = settings;
+  const from = restore && seededStore(own, await findStoredState(objects, restore.fleet));
+  return { store: withStoredCopy(from ?? own, objects, { clock, rng, log }), objects };
 }
 
 async function bind(app: App, { host, port }: ControllerSettings): Promise<string> {

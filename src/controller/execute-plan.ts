@@ -14,6 +14,7 @@ import {
   withRows,
   withTarget,
 } from "./fleet-state.ts";
+import { nodesDiffer, stayAwake } from "./hibernation/sleeping-state.ts";
 import { type FleetAction, type FleetPolicy, planRowChange } from "./plan-fleet.ts";
 
 export interface ExecutionPolicy extends FleetPolicy {
@@ -37,9 +38,16 @@ export function settle(
   policy: ExecutionPolicy,
   reports: RowReports,
 ): FleetState {
-  const aimed = changed.formed && changed.jobs.length > 0 ? withTarget(changed, policy.zonePolicy) : changed;
+  const awake = keepsAwake(state, changed) ? stayAwake(changed) : changed;
+  const aimed = awake.formed && awake.jobs.length > 0 ? withTarget(awake, policy.zonePolicy) : awake;
   const withRows = executePlan(aimed, planRowChange(aimed, policy, reports), policy, 0);
   return nextEpoch(state, sweepDead(withRows));
+}
+
+/** Rows that are being stored cannot move: other nodes than those that store them need a fleet that is awake. */
+function keepsAwake(state: FleetState, changed: FleetState): boolean {
+  const isStoring = [state, changed].every(({ map }) => map.hibernation?.state === "storing");
+  return isStoring && nodesDiffer(state.map, changed.map);
 }
 
 function executeAction(

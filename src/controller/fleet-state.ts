@@ -59,6 +59,19 @@ export interface NodeInstance {
   readonly instance: string;
 }
 
+/** What it takes to wake a fleet that sleeps. */
+export interface Sleep {
+  /** How many nodes it had, and how large they were; 0 where nobody knew. */
+  readonly nodes: number;
+  readonly nodeBytes: number;
+  /** What their cells take in the object store. */
+  readonly storedBytes: number;
+  /** Wall clock. */
+  readonly sinceMs: number;
+}
+
+export const noSleep: Sleep = { nodes: 0, nodeBytes: 0, storedBytes: 0, sinceMs: 0 };
+
 export const noReplacement: Replacement = { left: [], total: 0, size: 0 };
 
 /** Where rows should end up with the active nodes of `key`. */
@@ -89,6 +102,8 @@ export interface FleetState {
   readonly replacing: Replacement;
   /** Of the last nodes that registered, oldest first: a registration that comes again is no other process. */
   readonly instances: readonly NodeInstance[];
+  /** Means something while the map says that the fleet hibernates (`loading`). */
+  readonly sleep: Sleep;
   /** Not stored: the same can be planned again. */
   readonly target: Target | undefined;
 }
@@ -111,7 +126,7 @@ export function emptyFleet(backups: number, rowCount: number = groupCount): Flee
   const nobody = { gone: [], drains: [], drained: [], desired: 0, replacing: noReplacement, instances: [] };
   return {
     ...{ formed: false, map, highestNode: 0, highestJob: 0, jobs: [], ended: [] },
-    ...{ ...nobody, target: undefined },
+    ...{ ...nobody, sleep: noSleep, target: undefined },
   };
 }
 
@@ -183,6 +198,8 @@ export function buryNodes(state: FleetState, ids: ReadonlySet<NodeId>, certain: 
 export function isLastHope(state: FleetState, id: number): boolean {
   const node = state.map.nodes.find((entry) => entry.id === id);
   if (node?.state !== "dead" || state.gone.includes(node.id)) return false;
+  // What it has lies in the object store, too.
+  if (state.map.hibernation?.state === "loading") return false;
   const living = new Set(livingNodes(state).map((entry) => entry.id));
   return state.map.rows.some(
     ({ nodes }) => nodes.includes(node.id) && !nodes.some((member) => living.has(member)),

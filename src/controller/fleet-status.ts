@@ -1,6 +1,7 @@
 /** `GET /v1/status` */
 import { formatEpoch } from "../placement/epoch.ts";
 import type { NodeStatus, StatusReply } from "../wire/control-api.ts";
+import type { HibernationProgress } from "../wire/hibernation-api.ts";
 import { countRows, jobInfo, survivals } from "./describe-fleet.ts";
 import type { Autoscaler } from "./execute-autoscale.ts";
 import type { Scaler } from "./execute-scale.ts";
@@ -9,7 +10,12 @@ import { livingNodes } from "./fleet-state.ts";
 import { countRowsOf, etaMs, leftByNode, rowsMoving, sumRelocations } from "./relocation-progress.ts";
 import { sumSpills } from "./spill-status.ts";
 
-export function fleetStatus(fleet: Fleet, scaler: Scaler, autoscaler: Autoscaler | undefined): StatusReply {
+export function fleetStatus(
+  fleet: Fleet,
+  scaler: Scaler,
+  autoscaler: Autoscaler | undefined,
+  hibernation: HibernationProgress,
+): StatusReply {
   const { state, vitals, settings } = fleet;
   const nowMs = settings.clock.now();
   const left = leftByNode(fleet);
@@ -50,6 +56,7 @@ export function fleetStatus(fleet: Fleet, scaler: Scaler, autoscaler: Autoscaler
     size: scaler.scaleProgress(),
     ...(autoscaler !== undefined && { autoscale: autoscaler.status() }),
     replacing: state.replacing.left.length,
+    ...((hibernation.stage !== "awake" || hibernation.reasons.length > 0) && { hibernation }),
     survives: survivals(state, settings.nodesInitial, relocation),
   };
 }

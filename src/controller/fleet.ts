@@ -31,6 +31,8 @@ export interface Fleet {
   readonly alarm: Alarm;
   /** Nodes that somebody has just reported as unreachable: to be probed. */
   readonly suspects: Set<number>;
+  /** What all nodes are asked to do; forgotten with the process. */
+  readonly wishes: { spillAll: boolean };
   /** By node: the token that it showed last, and that was good. Tokens of nodes do not expire. */
   readonly knownTokens: Map<number, string>;
   readonly policy: ExecutionPolicy;
@@ -110,6 +112,7 @@ export async function openFleet(settings: ControllerSettings, store: StateStore)
     announce,
     alarm: createAlarm(clock),
     suspects: new Set(),
+    wishes: { spillAll: false },
     knownTokens: new Map(),
     policy: settings,
     get state() {

@@ -5,6 +5,7 @@ import Fastify from "fastify";
 import { MayflyError } from "../errors.ts";
 import { answerError, bodyBytesMax } from "./error-answer.ts";
 import { fencedError } from "./ledger.ts";
+import { hibernationRoutes } from "./routes/hibernation.ts";
 import { jobRoutes } from "./routes/jobs.ts";
 import { mapRoutes } from "./routes/map.ts";
 import { nodeRoutes } from "./routes/nodes.ts";
@@ -62,6 +63,7 @@ export async function createHttpApp(context: RouteContext): Promise<App> {
   jobRoutes(app, context);
   ticketRoutes(app, context);
   scaleRoutes(app, context);
+  hibernationRoutes(app, context);
   statusRoutes(app, context);
   app.get("/openapi.json", { schema: { hide: true } }, () => app.swagger());
   await app.ready();

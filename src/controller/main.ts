@@ -39,7 +39,9 @@ export async function runController(options: RunControllerOptions = {}): Promise
   const stopped = untilSignal();
   try {
     const url = await controller.listen();
-    const started = controller.startNodes(nodes);
+    // A fleet that sleeps starts its nodes when somebody needs it.
+    const isAsleep = controller.state.map.hibernation?.state === "loading";
+    const started = controller.startNodes(isAsleep ? 0 : nodes);
     const ready = await Promise.race([started.then(() => true), stopped.then(() => false)]);
     if (ready) process.stdout.write(`${JSON.stringify({ ready: { url, nodes } })}\n`);
     await stopped;

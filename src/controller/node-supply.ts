@@ -61,7 +61,7 @@ export function createNodeSupply(fleet: Fleet, provisioner: Provisioner, url: st
   /** Like the newest, when nobody has said. */
   function memoryBytes(): number {
     const limits = activeNodes(fleet.state).map(({ id }) => fleet.vitals.node(id)?.report.limitBytes ?? 0);
-    return nodeMemoryBytes ?? limits.findLast((bytes) => bytes > 0) ?? 0;
+    return nodeMemoryBytes ?? limits.findLast((bytes) => bytes > 0) ?? fleet.state.sleep.nodeBytes;
   }
 
   async function startOne(): Promise<ProvisionedNode> {

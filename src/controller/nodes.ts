@@ -47,6 +47,7 @@ export async function registerNode(fleet: Fleet, request: RegisterNodeRequest): 
     const nowMs = settings.clock.now();
     vitals.addNode(id, { limitBytes, pid, joinedAtMs: nowMs }, fleet.state.map.epoch, nowMs);
     fleet.settlement.look();
+    if (after.map.hibernation !== undefined) fleet.alarm.ring(0);
     settings.log(`node ${id} at ${host}:${port} registered, pid ${pid}`);
   }
   return registration(fleet, id);
@@ -201,6 +202,7 @@ function newsFor(fleet: Fleet, epoch: Epoch, jobsVersion: number): HeartbeatRepl
   return {
     ...(isOld ? { map: fleet.encodedMapText() } : {}),
     ...(jobsVersion === jobs.version ? {} : { jobs }),
+    ...(fleet.wishes.spillAll && { spillAll: true }),
   };
 }
 

@@ -49,6 +49,13 @@ export interface ControllerOptions {
   readonly abandonedAfterMs?: number;
   /** Instead of what `durableUrl` names: for tests. */
   readonly openObjectStore?: (url: string) => Promise<ObjectStore>;
+  /** A fleet that nobody used for so long sleeps in its object store; never by default, at least 1,000. */
+  readonly hibernateAfterMs?: number;
+  /**
+   * Goes on with the fleet whose state lies in the object store of `durableUrl`, when the state of before is not at hand; it must be
+   * named when there are several.
+   */
+  readonly restore?: { readonly fleet?: string };
   /** Rows of a new fleet; 1,024 unless it is a simulation, which may do with fewer. */
   readonly rowCount?: number;
   /** Memory of a node that the controller starts by itself; as much as the newest has by default. */
@@ -85,6 +92,7 @@ export interface ControllerSettings {
   readonly durableUrl: string | undefined;
   readonly abandonedAfterMs: number;
   readonly openObjectStore: (url: string) => Promise<ObjectStore>;
+  readonly hibernateAfterMs: number | undefined;
   readonly rowCount: number;
   readonly nodeMemoryBytes: number | undefined;
   readonly autoscale: ScalePolicy | undefined;
@@ -121,6 +129,7 @@ export function resolveOptions(options: ControllerOptions): ControllerSettings {
     durableUrl: options.durableUrl,
     abandonedAfterMs: options.abandonedAfterMs ?? 24 * anHourMs,
     openObjectStore: options.openObjectStore ?? ((url) => openStore(url, { clock, rng })),
+    hibernateAfterMs: options.hibernateAfterMs,
     rowCount: options.rowCount ?? groupCount,
     nodeMemoryBytes: autoscale?.nodeMemoryBytes ?? options.nodeMemoryBytes,
     autoscale,
@@ -141,10 +150,19 @@ export function resolveOptions(options: ControllerOptions): ControllerSettings {
   checkRange("relocationBytesPerSecond", settings.relocationBytesPerSecond ?? 1e6, 1e6, 1e12);
   checkRange("abandonedAfterMs", settings.abandonedAfterMs, anHourMs, 10 * 365 * 24 * anHourMs);
   checkRange("rowCount", settings.rowCount, 1, groupCount);
+  checkRange("hibernateAfterMs", settings.hibernateAfterMs ?? 1000, 1000, 365 * 86_400_000);
+  if (settings.hibernateAfterMs !== undefined && settings.durableUrl === undefined) {
+    const message = "a fleet that should hibernate needs an object store; give durableUrl (--store URL), too";
+    throw new MayflyError("INVALID_ARGUMENT", message);
+  }
   checkRange("tokenTtlMs", settings.tokenTtlMs, 1000, 365 * 86_400_000);
   if (settings.durableUrl !== undefined && !/^(s3|file):\/\/./.test(settings.durableUrl)) {
     const found = JSON.stringify(settings.durableUrl);
     const message = `${found} is no object store; those look like s3://bucket/prefix or file:///folder`;
+    throw new MayflyError("INVALID_ARGUMENT", message);
+  }
+  if (options.restore !== undefined && settings.durableUrl === undefined) {
+    const message = "a fleet is restored from its object store; give durableUrl, too";
     throw new MayflyError("INVALID_ARGUMENT", message);
   }
   if (settings.advertiseUrl !== undefined && !URL.canParse(settings.advertiseUrl)) {

@@ -81,6 +81,9 @@ export function planLapses(state: FleetState, inventory: Inventory, policy: Flee
 export function planRowChange(state: FleetState, policy: FleetPolicy, reports: RowReports): FleetAction[] {
   const active = activeNodes(state).map((node) => node.id);
   if (!state.formed && active.length < policy.nodesInitial) return [];
+  const { hibernation } = state.map;
+  if (hibernation?.state === "storing") return [];
+  if (hibernation !== undefined) return namesAnotherNode(state, active) ? [{ kind: "lay-rows" }] : [];
   if (state.jobs.length === 0) return rowsFit(state, new Set(active)) ? [] : [{ kind: "lay-rows" }];
   const living = new Set(state.map.nodes.filter((node) => node.state !== "dead").map((node) => node.id));
   const gone = new Set(state.gone);
@@ -98,13 +101,18 @@ export function planRowChange(state: FleetState, policy: FleetPolicy, reports: R
   return count === 0 ? [] : [{ kind: "move-rows", rows, count }];
 }
 
+/** What is stored can be brought to any nodes at any time; see hibernation/ for when it first is. */
+function namesAnotherNode({ map }: FleetState, active: readonly NodeId[]): boolean {
+  return active.length > 0 && map.rows.some(({ nodes }) => nodes.some((id) => !active.includes(id)));
+}
+
 /** Nodes leave the map only when no row names them, so a row cannot name one; if one did, it would be dead. */
 function isForgotten(state: FleetState, id: NodeId): boolean {
   return !state.map.nodes.some((node) => node.id === id);
 }
 
 /** Whether rows have their full length over exactly the active nodes, as a plan leaves them. */
-function rowsFit(state: FleetState, active: ReadonlySet<NodeId>): boolean {
+export function rowsFit(state: FleetState, active: ReadonlySet<NodeId>): boolean {
   const { rows, backups } = state.map;
   const length = Math.min(backups + 1, active.size);
   const named = new Set<NodeId>();

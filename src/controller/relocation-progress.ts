@@ -82,6 +82,12 @@ export function isMended(fleet: Fleet): boolean {
   );
 }
 
+/** Whether every node knows of the rows of now, and serves those that it leads: all full members have all of them. */
+export function allRowsServe(fleet: Fleet): boolean {
+  const since = fleet.milestones.repairCountsFrom;
+  return livingVitals(fleet).every((vitals) => hasReported(vitals, since) && vitals.report.rowsPending === 0);
+}
+
 function hasReported({ reportEpoch }: NodeVitals, since: Epoch): boolean {
   return reportEpoch !== undefined && compareEpochs(reportEpoch, since) >= 0;
 }

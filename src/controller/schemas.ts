@@ -8,6 +8,7 @@
 import { type TSchema, Type } from "typebox";
 import { dataMaxWithFourParity, parityMax, shardsMax } from "../placement/code.ts";
 import type * as api from "../wire/control-api.ts";
+import type { HibernationProgress } from "../wire/hibernation-api.ts";
 
 const bytes = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 const id = Type.Integer({ minimum: 1, maximum: 2 ** 32 - 1 });
@@ -119,6 +120,15 @@ const jobBytes = Type.Object({
   store: Type.Optional(jobStoreUse),
 });
 
+const hibernationReport = Type.Object({
+  token: Type.Optional(Type.String({ pattern: "^\\d{1,10}\\.\\d{1,10}$" })),
+  stored: Type.Boolean(),
+  storedBytes: bytes,
+  objectsLeft: number,
+  bytesLeft: bytes,
+  fault: Type.Optional(Type.String({ maxLength: 1000 })),
+});
+
 export const heartbeatRequest = Type.Object({
   epoch: Type.String({ pattern: "^\\d{1,10}\\.\\d{1,10}$" }),
   jobsVersion: number,
@@ -138,12 +148,14 @@ export const heartbeatRequest = Type.Object({
   suspects: Type.Optional(Type.Array(id, { maxItems: heartbeatItemsMax })),
   relocation: relocationReport,
   spill: Type.Optional(spillReport),
+  hibernation: Type.Optional(hibernationReport),
 });
 
 export const heartbeatReply = Type.Object({
   map: Type.Optional(Type.String({ description: "the encoded fleet map in base64, if the node's is old" })),
   jobs: Type.Optional(jobTable),
   drained: Type.Optional(Type.Boolean()),
+  spillAll: Type.Optional(Type.Boolean()),
 });
 
 export const createJobRequest = Type.Object(
@@ -235,6 +247,23 @@ export const restartProgress = Type.Object({
   done: Type.Boolean(),
   reasons: Type.Array(Type.String()),
 });
+export const hibernationProgress = Type.Object({
+  stage: Type.Union([
+    Type.Literal("awake"),
+    Type.Literal("spilling"),
+    Type.Literal("storing"),
+    Type.Literal("asleep"),
+    Type.Literal("waking"),
+  ]),
+  objectsLeft: number,
+  bytesLeft: bytes,
+  nodes: number,
+  nodesStored: number,
+  nodesWanted: number,
+  storedBytes: bytes,
+  sinceMs: Type.Optional(number),
+  reasons: Type.Array(Type.String()),
+});
 const autoscaleDecision = Type.Object({
   kind: Type.Union([Type.Literal("grow"), Type.Literal("shrink"), Type.Literal("hold")]),
   target: number,
@@ -289,6 +318,7 @@ export const statusReply = Type.Object({
   size: scaleProgress,
   autoscale: Type.Optional(autoscaleStatus),
   replacing: number,
+  hibernation: Type.Optional(hibernationProgress),
   survives: Type.Array(Type.String()),
 });
 
@@ -349,6 +379,7 @@ export type SchemasMatchInterfaces = [
   Check<Same<typeof scaleRequest, api.ScaleRequest>>,
   Check<Same<typeof scaleProgress, api.ScaleProgress>>,
   Check<Same<typeof restartProgress, api.RestartProgress>>,
+  Check<Same<typeof hibernationProgress, HibernationProgress>>,
   Check<Same<typeof errorReply, api.ErrorReply>>,
 ];
 type Check<T extends true> = T;

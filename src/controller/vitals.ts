@@ -190,6 +190,11 @@ export class Vitals {
     for (const [job, renewedAtMs] of this.#renewedAtMs) this.#renewedAtMs.set(job, renewedAtMs + lostMs);
   }
 
+  /** Leases do not run while their fleet sleeps. */
+  pauseLeases(pausedMs: number): void {
+    for (const [job, renewedAtMs] of this.#renewedAtMs) this.#renewedAtMs.set(job, renewedAtMs + pausedMs);
+  }
+
   #addBytes(job: number, { bytes, claimedBytes }: ByteCounts, sign: 1 | -1): void {
     const before = this.#jobBytes.get(job) ?? noBytes;
     const sum = {

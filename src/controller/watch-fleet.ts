@@ -93,6 +93,7 @@ export function watchFleet(fleet: Fleet, also: () => void = () => {}): FleetWatc
     const nowMs = clock.now();
     const elapsedMs = nowMs - lookedAtMs;
     lookedAtMs = nowMs;
+    if (fleet.state.map.hibernation?.state === "loading") fleet.vitals.pauseLeases(elapsedMs);
     // Whoever was silent while this process itself stood still is not to blame; nor is anybody when all of them are
     // silent at once: then it is this process that cannot hear.
     const lateMs = elapsedMs - everyMs;

@@ -2,7 +2,7 @@
  * The map on the wire: a few kilobytes, so that any node can hand it on with any reply.
  *
  *     0  magic    4 bytes  "MFMP"
- *     4  version  u8       2
+ *     4  version  u8       2; 3 of a fleet that hibernates
  *     5  term, n, backups  3 varints
  *        nodes    varint   how many; then for each, in ascending order of id:
  *                 varint   id minus the id before it (minus 0 for the first)
@@ -19,6 +19,9 @@
  *                 varint   the highest job that may have lost something in them
  *                 u8, u8   how many full members and how many joining nodes each of them has, together 0 .. 16
  *                 varints  positions in the node list, row after row: full members, primary first, then the joining
+ *        of version 3 only:
+ *                 u8       0 storing, 1 loading
+ *                 varints  term, n of the epoch in which that began
  *
  * Varints are unsigned LEB128 below 2^32. Fresh rows of one generation are one run: 3 bytes a row with two backups. A fleet
  * has 1,024 rows; simulations have fewer.
@@ -28,7 +31,7 @@ import { type NodeId, nodeId } from "../ids.ts";
 import { ByteReader, ByteWriter, MalformedBytes } from "./byte-cursor.ts";
 import { epochPartMax } from "./epoch.ts";
 import { groupCount } from "./groups.ts";
-import type { Epoch, FleetMap, NodeEntry, NodeState, Row } from "./types.ts";
+import type { Epoch, FleetMap, Hibernation, NodeEntry, NodeState, Row } from "./types.ts";
 
 /** Nodes that one map may list. */
 export const nodesMax = 4096;
@@ -39,7 +42,10 @@ export const mapBytesMax = 4 * 1024 * 1024;
 
 const magic = Uint8Array.from([0x4d, 0x46, 0x4d, 0x50]);
 const version = 2;
+/** Of a fleet that hibernates. */
+const sleepVersion = 3;
 const states: readonly NodeState[] = ["active", "draining", "dead"];
+const hibernationStates = ["storing", "loading"] as const;
 
 /** @throws RangeError for a map outside the limits, or whose rows name a node that it does not list. */
 export function encodeMap(map: FleetMap): Uint8Array {
@@ -47,7 +53,8 @@ export function encodeMap(map: FleetMap): Uint8Array {
     throw new RangeError(`a map has ${groupCount} rows, not ${map.rows.length}`);
   if (map.nodes.length > nodesMax) throw new RangeError(`a map has at most ${nodesMax} nodes`);
   if (map.backups >= rowNodesMax) throw new RangeError(`a row has at most ${rowNodesMax} nodes`);
-  const out = new ByteWriter().bytes(magic).u8(version);
+  const { hibernation } = map;
+  const out = new ByteWriter().bytes(magic).u8(hibernation === undefined ? version : sleepVersion);
   out.varint(map.epoch.term).varint(map.epoch.n).varint(map.backups).varint(map.nodes.length);
   const positionOf = new Map<NodeId, number>();
   let previousId = 0;
@@ -86,6 +93,10 @@ export function encodeMap(map: FleetMap): Uint8Array {
     }
     start = end;
   }
+  if (hibernation !== undefined) {
+    const { state, token } = hibernation;
+    out.u8(hibernationStates.indexOf(state)).varint(token.term).varint(token.n);
+  }
   return out.finish();
 }
 
@@ -113,8 +124,10 @@ export function decodeMap(bytes: Uint8Array, known?: FleetMap): FleetMap {
     const backups = from.varint(rowNodesMax - 1, "the number of backups");
     const nodes = readNodes(from);
     const rows = readRows(from, nodes, known?.rows ?? []);
+    const isAwake = bytes[magic.length] === version;
+    const hibernation = isAwake ? undefined : readHibernation(from);
     from.end();
-    return { epoch, nodes, rows, backups };
+    return { epoch, nodes, rows, backups, ...(hibernation && { hibernation }) };
   });
 }
 
@@ -140,11 +153,22 @@ function readEpoch(from: ByteReader): Epoch {
   if (Buffer.compare(from.take(magic.length, "the magic"), magic) !== 0)
     throw new MalformedBytes("wrong magic");
   const found = from.u8("the version");
-  if (found !== version) throw new MalformedBytes(`version ${found}, and this release reads ${version}`);
+  if (found !== version && found !== sleepVersion)
+    throw new MalformedBytes(`version ${found}, and this release reads ${version} and ${sleepVersion}`);
+  return readEpochParts(from);
+}
+
+function readEpochParts(from: ByteReader): Epoch {
   return {
     term: from.varint(epochPartMax, "the term"),
     n: from.varint(epochPartMax, "the epoch's n"),
   };
+}
+
+function readHibernation(from: ByteReader): Hibernation {
+  const state = hibernationStates[from.u8("how it hibernates")];
+  if (state === undefined) throw new MalformedBytes("an unknown state of hibernation");
+  return { state, token: readEpochParts(from) };
 }
 
 function readNodes(from: ByteReader): NodeEntry[] {

@@ -39,6 +39,15 @@ export interface Row {
 /** A row of a fleet that has none yet. */
 export const emptyRow: Row = { generation: 0, nodes: [], joining: [], born: 0, lostJobs: 0 };
 
+/**
+ * While a map says so, cells are read and not changed. `storing`: each primary writes what its rows hold to the object store. `loading`:
+ * rows are born with what was written under `token`, the epoch in which that began.
+ */
+export interface Hibernation {
+  readonly state: "storing" | "loading";
+  readonly token: Epoch;
+}
+
 export interface FleetMap {
   readonly epoch: Epoch;
   /** In ascending order of id. */
@@ -47,6 +56,8 @@ export interface FleetMap {
   readonly rows: readonly Row[];
   /** Fleet-wide setting: how many backups a row should have. */
   readonly backups: number;
+  /** Undefined of a fleet that is awake. */
+  readonly hibernation?: Hibernation | undefined;
 }
 
 /** A Reed-Solomon code: `d` data shards and `p` parity shards a stripe. */

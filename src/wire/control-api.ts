@@ -2,7 +2,9 @@
  * The JSON bodies between controller, nodes and clients (HTTP, prefix /v1). The controller validates them by
  * schema; these are the same shapes for those who call it. All sizes in bytes, all times in milliseconds.
  */
+
 import type { Code } from "../placement/types.ts";
+import type { HibernationProgress, HibernationReport } from "./hibernation-api.ts";
 
 /** POST /v1/nodes */
 export interface RegisterNodeRequest {
@@ -65,6 +67,8 @@ export interface HeartbeatRequest {
   readonly relocation: RelocationReport;
   /** Absent where the fleet has no object store. */
   readonly spill?: SpillReport;
+  /** Only while the fleet goes to sleep or wakes. */
+  readonly hibernation?: HibernationReport;
 }
 
 /** What of the groups that a node leads lies in the object store and not in memory, and what it took to bring it there. */
@@ -160,6 +164,8 @@ export interface HeartbeatReply {
   readonly jobs?: JobTable;
   /** The node is drained: nothing needs it any more, and its process may end with success. */
   readonly drained?: boolean;
+  /** All objects that are in memory only should go to the object store: the fleet is about to sleep. */
+  readonly spillAll?: boolean;
 }
 
 /** The jobs alive. A number that is at most `highest` and not listed has ended; a higher one is too new to be listed. */
@@ -250,6 +256,8 @@ export interface StatusReply {
   readonly autoscale?: AutoscaleStatus;
   /** Nodes that still have to be replaced. */
   readonly replacing: number;
+  /** Absent of a fleet that is awake and was not to sleep. */
+  readonly hibernation?: HibernationProgress;
   /** One line for each job and for the cells: which losses are survived now. */
   readonly survives: readonly string[];
 }

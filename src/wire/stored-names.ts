@@ -1,5 +1,5 @@
 /**
- * Names in the object store. All that a fleet has there begins with its id, 16 hexadecimal digits, and what belongs to a job says so:
+ * Names in the object store of what belongs to jobs; fleet-names.ts has those of their fleet. All that a fleet has there begins with its id, 16 hexadecimal digits, and what belongs to a job says so:
  *
  * - `FLEET/spill/job-N/ID`: objects that did not fit in memory, one or several in each. They go when the job ends.
  * - `FLEET/durable/job-N/NAME`: what the job's functions asked to keep. Nobody sweeps those.

@@ -1,5 +1,6 @@
 /** A controller and nodes inside the test's own process: for what needs a fleet and no processes. */
-import { type CacheNode, startCacheNode } from "../../cache-node/node.ts";
+import { startCacheNode } from "../../cache-node/node.ts";
+import type { CacheNode } from "../../cache-node/node-options.ts";
 import { ControllerClient } from "../../client/controller-client.ts";
 import { systemClock, systemRng } from "../../src/clock.ts";
 import { createController } from "../../src/controller/controller.ts";

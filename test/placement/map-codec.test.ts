@@ -56,7 +56,10 @@ function anyMap(seed: number): FleetMap {
       ...{ born: upTo(3) === 0 ? upTo(generation + 1) : generation, lostJobs: upTo(4) },
     };
   });
-  return { epoch: { term: upTo(2 ** 32), n: upTo(2 ** 32) }, nodes, rows, backups: upTo(16) };
+  const map = { epoch: { term: upTo(2 ** 32), n: upTo(2 ** 32) }, nodes, rows, backups: upTo(16) };
+  const token = { term: upTo(2 ** 32), n: upTo(2 ** 32) };
+  const hibernation = { state: upTo(2) === 0 ? "storing" : "loading", token } as const;
+  return upTo(2) === 0 ? map : { ...map, hibernation };
 }
 
 test("a map comes back as it was", () => {

@@ -3,8 +3,9 @@
  * that the test knows, so that it can sign any token.
  */
 
-import { type CacheNode, startCacheNode } from "../../cache-node/node.ts";
+import { startCacheNode } from "../../cache-node/node.ts";
 import type { NodeCore } from "../../cache-node/node-core.ts";
+import type { CacheNode } from "../../cache-node/node-options.ts";
 import { connect } from "../../client/connect.ts";
 import { ControllerClient } from "../../client/controller-client.ts";
 import type { Job } from "../../client/job.ts";

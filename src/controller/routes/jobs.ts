@@ -27,6 +27,9 @@ import {
 import { checkAdministration } from "./administration.ts";
 import { type App, bearerToken, type RouteContext, replies } from "./route-context.ts";
 
+/** So long a job waits for a fleet that sleeps; callers give up at 10 s. */
+const wakeWaitMsMax = 7000;
+
 export function jobRoutes(app: App, context: RouteContext): void {
   const jobOf = (request: FastifyRequest, params: { job: string }): number => {
     const number = Number(params.job);
@@ -38,9 +41,10 @@ export function jobRoutes(app: App, context: RouteContext): void {
   app.post(
     "/v1/jobs",
     { schema: { summary: "Begins a job", body: createJobRequest, response: replies(createJobReply) } },
-    (request): Promise<CreateJobReply> => {
+    async (request): Promise<CreateJobReply> => {
       checkAdministration(context, request, "begin others");
-      return createJob(context.fleet, request.body, context.url(), context.admission);
+      await context.hibernator.untilAwake(wakeWaitMsMax);
+      return await createJob(context.fleet, request.body, context.url(), context.admission);
     },
   );
 

@@ -12,6 +12,9 @@ const mapReplies: unknown = {
   default: errorReply,
 };
 
+/** Whoever asks a fleet that sleeps waits so long for its rows; clients give up at 2 s, and ask again. */
+const wakeWaitMsMax = 1500;
+
 export function mapRoutes(app: App, context: RouteContext): void {
   app.get(
     "/v1/map",
@@ -22,7 +25,8 @@ export function mapRoutes(app: App, context: RouteContext): void {
         response: mapReplies,
       },
     },
-    (request, reply) => {
+    async (request, reply) => {
+      await context.hibernator.untilRows(wakeWaitMsMax);
       const { epoch } = context.fleet.state.map;
       reply.header("mayfly-epoch", formatEpoch(epoch));
       const { after } = request.query;

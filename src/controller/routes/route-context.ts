@@ -14,6 +14,7 @@ import type { Admission } from "../admission.ts";
 import type { Autoscaler } from "../execute-autoscale.ts";
 import type { Scaler } from "../execute-scale.ts";
 import type { Fleet } from "../fleet.ts";
+import type { Hibernator } from "../hibernation/execute-hibernation.ts";
 import { errorReply } from "../schemas.ts";
 
 export type App = FastifyInstance<
@@ -31,6 +32,8 @@ export interface RouteContext {
   readonly scaler: Scaler;
   /** Throws like `fleet`. */
   readonly admission: Admission;
+  /** Throws like `fleet`. */
+  readonly hibernator: Hibernator;
   /** Undefined when nobody decides the size but people. */
   readonly autoscaler: Autoscaler | undefined;
   /** The controller's URL as tickets name it. */

@@ -14,7 +14,8 @@ export function statusRoutes(app: App, context: RouteContext): void {
         response: replies(statusReply),
       },
     },
-    (): StatusReply => fleetStatus(context.fleet, context.scaler, context.autoscaler),
+    (): StatusReply =>
+      fleetStatus(context.fleet, context.scaler, context.autoscaler, context.hibernator.progress()),
   );
 
   app.get(

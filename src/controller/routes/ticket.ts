@@ -5,6 +5,9 @@ import { authenticateJob, findJob, ticketWith } from "../jobs.ts";
 import { ownTicketReply } from "../schemas.ts";
 import { type App, bearerToken, type RouteContext, replies } from "./route-context.ts";
 
+/** So long a ticket of a fleet that sleeps waits for nodes that it can name; without any its holder asks the controller. */
+const wakeWaitMsMax = 5000;
+
 export function ticketRoutes(app: App, context: RouteContext): void {
   app.get(
     "/v1/ticket",
@@ -15,7 +18,7 @@ export function ticketRoutes(app: App, context: RouteContext): void {
         response: replies(ownTicketReply),
       },
     },
-    (request): { ticket: string; job: JobInfo } => {
+    async (request): Promise<{ ticket: string; job: JobInfo }> => {
       const token = bearerToken(request);
       if (token === undefined) {
         throw new MayflyError(
@@ -24,6 +27,7 @@ export function ticketRoutes(app: App, context: RouteContext): void {
         );
       }
       const job = authenticateJob(context.fleet, token);
+      await context.hibernator.untilRows(wakeWaitMsMax);
       return {
         ticket: ticketWith(context.fleet, job, context.url(), token),
         job: findJob(context.fleet, job.number),

@@ -19,11 +19,11 @@ const format = "mayfly-journal";
 const version = 1;
 
 export function snapshotLine(term: number, state: FleetState): string {
-  return line({ format, version, term, state: stateToRecord(state) });
+  return sealedLine({ format, version, term, state: stateToRecord(state) });
 }
 
 export function changeLine(change: StateChange): string {
-  return line({ change: changeToRecord(change) });
+  return sealedLine({ change: changeToRecord(change) });
 }
 
 /**
@@ -39,7 +39,7 @@ export function readJournal(text: string, path: string): FleetState {
   let state: FleetState | undefined;
   for (const [index, content] of lines.entries()) {
     try {
-      const entry = parseLine(content);
+      const entry = openLine(content);
       state =
         state === undefined
           ? readSnapshot(entry)
@@ -56,10 +56,16 @@ function readSnapshot(entry: unknown): FleetState {
   if (field(entry, "format") !== format) throw new Error("it is not the first line of a journal");
   const found = field(entry, "version");
   if (found !== version) throw new Error(`version ${String(found)}, and this release reads ${version}`);
-  return applyChange(emptyFleet(0), changeFromRecord(field(entry, "state")));
+  return readState(field(entry, "state"));
 }
 
-function parseLine(content: string): unknown {
+/** Of what `stateToRecord` gave. @throws MayflyError DAMAGED, PROTOCOL */
+export function readState(record: unknown): FleetState {
+  return applyChange(emptyFleet(0), changeFromRecord(record));
+}
+
+/** What `sealedLine` was given. @throws Error when it is another text */
+export function openLine(content: string): unknown {
   const parsed: unknown = JSON.parse(content);
   const entry = field(parsed, "entry");
   if (field(parsed, "sum") !== sumOf(JSON.stringify(entry))) throw new Error("the checksum does not match");
@@ -71,7 +77,8 @@ function field(value: unknown, name: string): unknown {
   return Object.entries(value).find(([key]) => key === name)?.[1];
 }
 
-function line(entry: unknown): string {
+/** A line with its checksum, and its line end. */
+export function sealedLine(entry: unknown): string {
   const text = JSON.stringify(entry);
   return `{"sum":"${sumOf(text)}","entry":${text}}\n`;
 }

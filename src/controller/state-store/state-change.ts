@@ -9,6 +9,7 @@ import {
   type Job,
   type NodeInstance,
   type Replacement,
+  type Sleep,
 } from "../fleet-state.ts";
 
 export interface StateChange {
@@ -26,6 +27,7 @@ export interface StateChange {
   readonly desired?: number;
   readonly replacing?: Replacement;
   readonly instances?: readonly NodeInstance[];
+  readonly sleep?: Sleep;
 }
 
 /** `applyChange(state, changeBetween(state, next))` equals `next`, but for what is not stored. States are compared by reference, part by part. */
@@ -47,6 +49,7 @@ export function changeBetween(state: FleetState, next: FleetState): StateChange 
     ...(next.desired === state.desired ? {} : { desired: next.desired }),
     ...(next.replacing === state.replacing ? {} : { replacing: next.replacing }),
     ...(next.instances === state.instances ? {} : { instances: next.instances }),
+    ...(next.sleep === state.sleep ? {} : { sleep: next.sleep }),
   };
 }
 

@@ -36,6 +36,7 @@ const changeSchema = Type.Object({
   desired: Type.Optional(count),
   replacing: Type.Optional(Type.Object({ left: Type.Array(node), total: count, size: count })),
   instances: Type.Optional(Type.Array(Type.Object({ node, instance: Type.String() }))),
+  sleep: Type.Optional(Type.Object({ nodes: count, nodeBytes: count, storedBytes: count, sinceMs: count })),
 });
 type ChangeRecord = Type.Static<typeof changeSchema>;
 
@@ -54,11 +55,12 @@ export function changeToRecord(change: StateChange): unknown {
     desired,
     replacing,
     instances,
+    sleep,
   } = rest;
   const fields = { formed, highestNode, highestJob, jobs, ended, gone, drains, drained, desired, replacing };
   return {
     ...fields,
-    instances,
+    ...{ instances, sleep },
     ...(map === undefined ? {} : { map: Buffer.from(encodeMap(map)).toString("base64") }),
   };
 }
@@ -73,7 +75,7 @@ export function changeFromRecord(record: unknown): StateChange {
     );
   }
   const { formed, map, highestNode, highestJob, jobs, ended, desired }: ChangeRecord = record;
-  const { gone, drains, drained, replacing, instances } = record;
+  const { gone, drains, drained, replacing, instances, sleep } = record;
   return {
     ...(formed === undefined ? {} : { formed }),
     ...(map === undefined ? {} : { map: decodeMap(Buffer.from(map, "base64")) }),
@@ -91,6 +93,7 @@ export function changeFromRecord(record: unknown): StateChange {
     ...(instances === undefined
       ? {}
       : { instances: instances.map(({ node: id, instance }) => ({ node: nodeId(id), instance })) }),
+    ...(sleep === undefined ? {} : { sleep }),
   };
 }
 

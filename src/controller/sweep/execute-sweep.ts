@@ -16,7 +16,7 @@ export interface Sweeper {
   look(): void;
   /**
    * Sweeps once more, and ends. To be called when the nodes that could still write have ended.
-   * @param isForgotten nobody will know of the fleet any more: all that it spilled is garbage
+   * @param isForgotten nobody will know of the fleet any more: all that it spilled is garbage, unless it sleeps in the store
    */
   stop(isForgotten: boolean): Promise<void>;
 }
@@ -45,6 +45,7 @@ export function createSweeper(fleet: Fleet, storeUrl: string, url: string): Swee
   ]);
   const ended: { readonly job: number; readonly atMs: number }[] = [];
   let running: Promise<void> | undefined;
+  let sleeps = fleet.state.map.hibernation !== undefined;
   let stopped = false;
   let lastFailure = "";
 
@@ -59,7 +60,7 @@ export function createSweeper(fleet: Fleet, storeUrl: string, url: string): Swee
   const alive = (): Set<number> => new Set(fleet.state.jobs.map((job) => Number(job.number)));
 
   async function renewManifest(): Promise<void> {
-    const manifest = { url, jobs: [...alive()], writtenAtMs: Math.trunc(clock.wallMs()) };
+    const manifest = { url, jobs: [...alive()], writtenAtMs: Math.trunc(clock.wallMs()), keep: sleeps };
     await writeManifest(await open(), id, manifest);
   }
 
@@ -147,6 +148,10 @@ export function createSweeper(fleet: Fleet, storeUrl: string, url: string): Swee
         for (const afterMs of afterEndMs) ended.push({ job, atMs: clock.now() + afterMs });
       }
       known = now;
+      // A fleet that sleeps comes back after any time.
+      const sleepsNow = fleet.state.map.hibernation !== undefined;
+      if (sleepsNow !== sleeps) dueAtMs.set("manifest", clock.now());
+      sleeps = sleepsNow;
       if (running !== undefined || stopped || fleet.ledger.fencedBy !== undefined) return;
       const due = takeDue();
       if (due.length === 0) return;
@@ -156,7 +161,8 @@ export function createSweeper(fleet: Fleet, storeUrl: string, url: string): Swee
     },
     async stop(isForgotten) {
       stopped = true;
-      const last = isForgotten ? sweepForgotten : sweepOwn;
+      const isOver = isForgotten && fleet.state.map.hibernation === undefined;
+      const last = isOver ? sweepForgotten : sweepOwn;
       const swept = (running ?? Promise.resolve()).then(() => run([last]));
       await new Promise<void>((resolve) => {
         const cancel = clock.after(lastSweepMsMax, resolve, true);

@@ -96,6 +96,7 @@ test("the published document has every route, with its errors", async () => {
   expect(listed.sort()).toEqual([
     "DELETE /v1/jobs/{job}",
     "GET /v1/health",
+    "GET /v1/hibernation",
     "GET /v1/jobs",
     "GET /v1/jobs/{job}",
     "GET /v1/map",
@@ -105,6 +106,7 @@ test("the published document has every route, with its errors", async () => {
     "GET /v1/scale",
     "GET /v1/status",
     "GET /v1/ticket",
+    "POST /v1/hibernate",
     "POST /v1/jobs",
     "POST /v1/jobs/{job}/extend",
     "POST /v1/jobs/{job}/ticket",
@@ -115,6 +117,7 @@ test("the published document has every route, with its errors", async () => {
     "POST /v1/nodes/{id}/leave",
     "POST /v1/restart",
     "POST /v1/scale",
+    "POST /v1/wake",
   ]);
   for (const operation of Object.values(document.paths).flatMap((operations) => Object.values(operations))) {
     expect(operation.summary).toBeTruthy();

@@ -2,10 +2,14 @@ import { expect, test } from "vitest";
 import { importPublicKey, verifyToken } from "../../../src/auth/token.ts";
 import { decodeMap } from "../../../src/placement/map-codec.ts";
 import type { RegisterNodeReply, StatusReply } from "../../../src/wire/control-api.ts";
+import { createMemoryObjects } from "../../support/memory-objects.ts";
 import { live, settleRows, startFleet } from "../test-fleet.ts";
 
 test("a node that registers gets an id, a token for it, and the map with itself in it", async () => {
-  const fleet = await startFleet({ relocationBytesPerSecond: 5e7, durableUrl: "s3://bucket/prefix" });
+  const fleet = await startFleet({
+    ...{ relocationBytesPerSecond: 5e7, durableUrl: "s3://bucket/prefix" },
+    openObjectStore: async () => createMemoryObjects(),
+  });
   const node = await fleet.addNode({ port: 9001, zone: "west" });
   expect(node.id).toBe(1);
   expect(node.registered).toMatchObject({
