@@ -7,7 +7,7 @@ import { factsOf, rangeSkew, type ShuffleFacts, type ShuffleRates } from "../shu
 import { estimateMemory, estimateWaves, type StrategyEstimate } from "../shuffle-plan/strategies.ts";
 import { recordBytes } from "./record-memory.ts";
 import { fleetLimit, type MachineUse, type SortMemory, sortMemory } from "./sort-memory.ts";
-import { type PieceLimits, type Pieces, piecesOf, size } from "./sort-pieces.ts";
+import { type PieceLimits, type Pieces, pieceBytesDefault, piecesOf, size } from "./sort-pieces.ts";
 import { sampleKeysPerPartition } from "./split-points.ts";
 
 const mib = 2 ** 20;
@@ -35,11 +35,16 @@ const spillBytesPerSecond = { write: 200e6, read: 500e6 };
 const fillAtSpill = 0.8;
 /** Small objects are packed; readers join ranges that lie together. */
 const spillObjectBytes = 32 * mib;
+/** What a reduce should read of a map at least, and how large pieces may get for that. */
+const spilledBlockBytes = 1e6;
+const spilledPieceBytesMax = 256e6;
 const spillReadBytes = 4 * mib;
 
 export interface PassesInput extends PieceLimits, MachineUse {
   readonly code: Code;
   readonly source?: SortSource;
+  /** Whether there is a place to spill to. False by default. */
+  readonly canSpill?: boolean;
 }
 
 /** One way, and what it is expected to take. */
@@ -66,6 +71,15 @@ export interface PassesDetail extends SortPasses {
 
 /** So many waves, spilling what does not fit. @throws MayflyError as `piecesOf` and `fleetLimit` */
 export function passesOf(input: PassesInput, waves: number): PassesDetail {
+  const passes = cutInWaves(input, waves);
+  if (passes.fits || input.canSpill !== true) return passes;
+  // A block is read from the store by itself: larger pieces have fewer and larger ones.
+  const pieceBytes = Math.sqrt((input.bytes / waves) * spilledBlockBytes);
+  if (pieceBytes <= pieceBytesDefault) return passes;
+  return cutInWaves({ ...input, pieceBytes: Math.min(pieceBytes, spilledPieceBytesMax) }, waves);
+}
+
+function cutInWaves(input: PassesInput, waves: number): PassesDetail {
   const { code, nodes, workers, bytes, source = "binary" } = input;
   const pieces = piecesOf(input, waves, waves === 1 ? 1 : skewOf(input, waves));
   const facts = factsOf({
@@ -85,6 +99,7 @@ export function passesOf(input: PassesInput, waves: number): PassesDetail {
   const spilledBytes = spilledAtOnceBytes * waves;
   const [map = 0, reduce = 0] = estimate.phases.map(({ seconds }) => seconds);
   const spill = spilledBytes / spillBytesPerSecond.write + spilledBytes / spillBytesPerSecond.read;
+  const blockBytes = Math.max(1, bytes / (pieces.maps * pieces.partitions));
   const fleetBytes = inMemory ? estimate.memoryBytes : limit;
   return {
     ...{ waves, fits: inMemory, pieces, facts, estimate },
@@ -93,7 +108,7 @@ export function passesOf(input: PassesInput, waves: number): PassesDetail {
     ...{ spilledBytes, spilledAtOnceBytes },
     store: {
       puts: waves * Math.ceil(spilledAtOnceBytes / spillObjectBytes),
-      gets: waves * Math.ceil(spilledAtOnceBytes / spillReadBytes),
+      gets: waves * Math.ceil(spilledAtOnceBytes / Math.min(spillReadBytes, blockBytes)),
     },
     storedBytes: Math.ceil(estimate.storedBytes * share),
     memory: sortMemory(fleetBytes, input, pieces, !inMemory),

@@ -15,7 +15,7 @@ import {
 const mib = 2 ** 20;
 
 /** What one map writes, and one reduce reads: large enough to amortise a task, small enough to balance and to retry. */
-const pieceBytes = 48e6;
+export const pieceBytesDefault = 48e6;
 /** Below this a task costs more than it saves. */
 const pieceBytesMin = 4e6;
 /** From here on there are two maps a worker at least, so that a slow one does not double the time. */
@@ -38,6 +38,8 @@ export interface PieceLimits {
   readonly partitions?: number;
   /** The most a function's kernel may take; 4 GiB is what WASM can. */
   readonly functionMemoryBytes?: number;
+  /** What one map writes, and one reduce reads, where there is no reason for less; 48 MB by default. */
+  readonly pieceBytes?: number;
 }
 
 /** How the work is cut, whatever the memory of the fleet. */
@@ -60,7 +62,11 @@ function recordsThatFit(limitBytes: number, perRecord: number, fixedBytes = 0): 
 }
 
 /** How many pieces to cut `bytes` into: multiples of the workers where there are more pieces than workers. */
-function piecesFor(bytes: number, workers: number, leastPerWorker: number): number {
+function piecesFor(
+  bytes: number,
+  { workers, pieceBytes = pieceBytesDefault }: PieceLimits,
+  leastPerWorker: number,
+): number {
   const wanted = Math.max(Math.ceil(bytes / pieceBytes), workers * leastPerWorker);
   const count = Math.max(1, Math.min(wanted, Math.ceil(bytes / pieceBytesMin)));
   return count > workers ? Math.ceil(count / workers) * workers : count;
@@ -72,19 +78,19 @@ function piecesFor(bytes: number, workers: number, leastPerWorker: number): numb
  * @throws MayflyError OUT_OF_MEMORY when pieces do not fit a function: it says which option to raise
  */
 export function piecesOf(input: PieceLimits, waves = 1, skew = 1): Pieces {
-  const { bytes, workers } = input;
+  const { bytes } = input;
   const limit = input.functionMemoryBytes ?? memoryBytesMax;
   const records = bytes / recordBytes;
   const waveBytes = bytes / waves;
   const mapRecordsMax = Math.max(1, recordsThatFit(limit, 2 * recordBytes + 2));
   const reduceRecordsMax = Math.max(1, recordsThatFit(limit, recordBytes + 16, reduceOutputBytes));
   const mapsWanted = Math.max(
-    piecesFor(waveBytes, workers, waveBytes > twoWavesBytes ? 2 : 1),
+    piecesFor(waveBytes, input, waveBytes > twoWavesBytes ? 2 : 1),
     Math.ceil((records / waves / mapRecordsMax) * (waves === 1 ? 1 : mapSlack * skew)),
   );
   const maps = Math.min(input.maps ?? Math.min(mapsWanted, mapsMax), Math.max(1, records));
   const partitionsWanted = Math.max(
-    piecesFor(bytes, workers, 1),
+    piecesFor(bytes, input, 1),
     Math.ceil((records * partitionSlack) / reduceRecordsMax),
     waves,
   );
