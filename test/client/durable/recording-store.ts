@@ -1,7 +1,7 @@
 import type { Job } from "../../../client/job.ts";
 import { MemoryObjectStore } from "../../support/memory-object-store.ts";
 
-/** Writes of it can be held back, be refused, or arrive late. */
+/** Writes of what is durable can be held back, be refused, or arrive late. What the fleet keeps for itself is not recorded. */
 export class RecordingStore extends MemoryObjectStore {
   /** Names in the order in which they came to be there. */
   readonly puts: string[] = [];
@@ -10,13 +10,14 @@ export class RecordingStore extends MemoryObjectStore {
   beforePut: (name: string) => Promise<void> | void = () => undefined;
 
   override async put(name: string, body: Uint8Array | readonly Uint8Array[]): Promise<void> {
-    await this.beforePut(name);
+    const isRecorded = name.includes("/durable/");
+    if (isRecorded) await this.beforePut(name);
     await super.put(name, body);
-    this.puts.push(name);
+    if (isRecorded) this.puts.push(name);
   }
 
   override async delete(names: readonly string[]): Promise<void> {
-    this.deleted.push(...names);
+    this.deleted.push(...names.filter((name) => name.includes("/durable/")));
     await super.delete(names);
   }
 
