@@ -60,7 +60,7 @@ describe("persist", () => {
     expect(store.puts).toHaveLength(2);
     await job.delete("out/small");
     await job.put("out/large", "smaller");
-    await until("what was replaced is gone", () => store.objects.size === 0);
+    await until("what was replaced is gone", () => store.durableNames().length === 0);
   });
 
   test("leaves out counters, collections, and what functions exchange", async () => {

@@ -27,6 +27,11 @@ export class RecordingStore extends MemoryObjectStore {
     return last === undefined ? undefined : this.objects.get(last);
   }
 
+  /** Of all jobs. */
+  durableNames(): string[] {
+    return [...this.objects.keys()].filter((name) => name.includes("/durable/"));
+  }
+
   namesOf(job: Job, keyText: string): string[] {
     const begin = `/durable/job-${job.number}/${keyText}@`;
     return [...this.objects.keys()].filter((name) => name.includes(begin)).sort();
