@@ -54,7 +54,10 @@ async function sleepAndWake(objects: number, { signal, log }: BenchOptions): Pro
     opened.push(controller, job);
     const filled = await timed(() => fill(job, objects, signal));
     log(`${objects} objects and ${objects * cellsPerObject} cells after ${seconds(filled)}`);
-    const slept = await timed(() => fallAsleep(controller, signal));
+    let storedBytes = 0;
+    const slept = await timed(async () => {
+      storedBytes = await fallAsleep(controller, signal);
+    });
     log(`asleep after ${seconds(slept)}`);
     // Another function than the one that wrote, with nothing but its ticket: all of its seeds are gone.
     const late = await connect(ticket);
@@ -70,7 +73,6 @@ async function sleepAndWake(objects: number, { signal, log }: BenchOptions): Pro
     const checked = await timed(async () => {
       wrong = await check(late, objects, signal);
     });
-    const { storedBytes } = await controller.hibernationProgress();
     return {
       ...{ firstByteMs, firstWriteMs: firstByteMs + write, sleepMs: slept },
       fillMbPerSecond: (objects * objectBytes) / 1e3 / filled,
@@ -92,12 +94,12 @@ async function fill(job: Job, objects: number, signal: AbortSignal): Promise<voi
   });
 }
 
-/** Also ends when it stays awake: then with why. */
-async function fallAsleep(controller: ControllerClient, signal: AbortSignal): Promise<void> {
+/** What the cells take in the object store. Also ends when it stays awake: then with why. */
+async function fallAsleep(controller: ControllerClient, signal: AbortSignal): Promise<number> {
   await controller.hibernate();
   for (const untilMs = performance.now() + sleepsWithinMs; ; ) {
-    const { stage, reasons } = await controller.hibernationProgress();
-    if (stage === "asleep") return;
+    const { stage, reasons, storedBytes } = await controller.hibernationProgress();
+    if (stage === "asleep") return storedBytes;
     if (stage === "awake" || performance.now() > untilMs) throw new Error(`${stage}: ${reasons.join("; ")}`);
     await sleep(pollMs, undefined, { signal });
   }

@@ -243,6 +243,7 @@ class Node implements CacheNode {
       onActive: (group) => {
         this.#relocation?.groupActivated(group);
         this.#spill?.groupActivated(group);
+        this.#hibernation?.groupActivated();
       },
       onResigned: (group) => {
         this.#relocation?.groupLeft(group);

@@ -65,6 +65,8 @@ export class NodeHibernation {
     const work = { key, abort: new AbortController(), stored: false, storedBytes: 0, fault: undefined };
     this.#work = work;
     if (hibernation.state === "storing") void this.#store(work, hibernation.token);
+    // What rows will ask for is on its way before this node has any.
+    else void this.#sleepingCells(work, hibernation.token).catch(() => undefined);
   }
 
   /** The row was born with what lies in the object store. May be said more than once. */
@@ -79,6 +81,11 @@ export class NodeHibernation {
       if (this.#work !== undefined && hibernation !== undefined)
         void this.#load(this.#work, hibernation.token);
     });
+  }
+
+  /** A row serves. The fleet may be awake once the last one does. */
+  groupActivated(): void {
+    if (this.#work !== undefined && this.#options.replicas.rows.pending === 0) this.#options.onNews();
   }
 
   /**
@@ -146,14 +153,13 @@ export class NodeHibernation {
   }
 
   async #loadWanted(work: Work, token: Epoch): Promise<void> {
-    const { replicas, map, store } = this.#options;
+    const { replicas, map } = this.#options;
     const wanted = this.#wanted;
     this.#wanted = new Set();
     const generations = new Map([...wanted].map((group) => [group, map()?.rows[group]?.generation ?? 0]));
     try {
-      const { store: objects, fleet } = await store();
-      this.#sleeping ??= new SleepingCells(objects, sleepPrefix(fleet, token));
-      for await (const { group, version, records } of this.#sleeping.load(new Set(wanted))) {
+      const sleeping = await this.#sleepingCells(work, token);
+      for await (const { group, version, records } of sleeping.load(new Set(wanted))) {
         if (this.#work !== work) return;
         replicas.load(group, generations.get(group)!, version, records);
         wanted.delete(group);
@@ -163,6 +169,14 @@ export class NodeHibernation {
       if (this.#work === work) for (const group of wanted) this.#wanted.add(group);
       replicas.rows.loaded();
     }
+  }
+
+  async #sleepingCells(work: Work, token: Epoch): Promise<SleepingCells> {
+    const { store, fleet } = await this.#options.store();
+    if (this.#work !== work) throw new MayflyError("ABORTED", "The fleet does something else by now.");
+    this.#sleeping ??= new SleepingCells(store, sleepPrefix(fleet, token));
+    await this.#sleeping.open();
+    return this.#sleeping;
   }
 
   /** Again and again until it is done, or the fleet does something else: nothing else can be done about a failure. */

@@ -42,11 +42,7 @@ export class SleepingCells {
    * @throws MayflyError DAMAGED when one is in no pack, or is not what was written; what the object store throws
    */
   async *load(groups: ReadonlySet<Group>): AsyncGenerator<LoadedGroup> {
-    this.#packs ??= this.#findPacks().catch((thrown: unknown) => {
-      this.#packs = undefined;
-      throw thrown;
-    });
-    const packs = await this.#packs;
+    const packs = await this.open();
     const missing = new Set(groups);
     for (const pack of packs) {
       const wanted = pack.groups.filter(({ group }) => missing.delete(group));
@@ -66,6 +62,15 @@ export class SleepingCells {
     if (missing.size === 0) return;
     const message = `What the fleet slept with lacks ${missing.size} of its groups, group ${[...missing][0]} for one.`;
     throw new MayflyError("DAMAGED", message);
+  }
+
+  /** Finds all packs, and fetches those that are small; what comes of it is kept. @throws MayflyError as `load` */
+  open(): Promise<readonly Pack[]> {
+    this.#packs ??= this.#findPacks().catch((thrown: unknown) => {
+      this.#packs = undefined;
+      throw thrown;
+    });
+    return this.#packs;
   }
 
   async #findPacks(): Promise<readonly Pack[]> {

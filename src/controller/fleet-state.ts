@@ -154,7 +154,9 @@ export function addNode(state: FleetState, address: Address, zone: string, insta
   const { host, port } = address;
   const before = state.map.nodes.filter((node) => node.host === host && node.port === port);
   const id = nodeId(state.highestNode + 1);
-  const weight = state.jobs.length === 0 ? fullWeight : newWeight;
+  // Nobody writes to a fleet that wakes before all of its nodes are there.
+  const isFirst = state.jobs.length === 0 || state.map.hibernation?.state === "loading";
+  const weight = isFirst ? fullWeight : newWeight;
   const entry: NodeEntry = { id, host, port, state: "active", weight, zone };
   const buried = buryNodes(state, new Set(before.map((node) => node.id)), true);
   const instances = instance === undefined ? state.instances : withInstance(buried, { node: id, instance });

@@ -73,6 +73,8 @@ const storingMsMax = 15 * 60_000;
 /** Nodes that are not there by then are not waited for any more, unless some have just come. */
 const startPatienceMs = 5000;
 const comingMs = 1500;
+/** So long the first nodes have the machine to themselves: the start of a node takes a core. */
+const hurryMs = 1500;
 /** Of the memory of a node: what cells may take when few nodes begin to wake the fleet. They take more there than stored. */
 const fillToWake = 0.25;
 
@@ -85,7 +87,7 @@ export function planHibernation(inventory: SleepInventory, state: FleetState): S
     case "storing":
       return planStoring(inventory);
     case "asleep":
-      return inventory.shouldWake ? planStarts(inventory) : nothing;
+      return inventory.shouldWake ? planStarts(inventory, nodesForNow(inventory)) : nothing;
     case "waking":
       return planWaking(inventory, state);
   }
@@ -136,10 +138,23 @@ function planStoring(inventory: SleepInventory): SleepPlan {
   };
 }
 
-function planStarts({ wanted, active, canStart, starting }: SleepInventory): SleepPlan {
+/** @param most nodes that there should be for now */
+function planStarts({ active, canStart, starting }: SleepInventory, most: number): SleepPlan {
   if (!canStart) return nothing;
-  const starts = Math.min(wanted - active - starting, startsMax - starting);
+  const starts = Math.min(most - active - starting, startsMax - starting);
   return starts > 0 ? { ...nothing, action: "start-nodes", starts } : nothing;
+}
+
+/** So few nodes have room for all cells, and serve the first reads. */
+function nodesToWake({ wanted, sleepBytes, nodeBytes }: SleepInventory): number {
+  const room = nodeBytes * fillToWake;
+  return room > 0 ? Math.max(1, Math.min(wanted, Math.ceil(sleepBytes / room))) : wanted;
+}
+
+/** The others start once those serve, or take long. */
+function nodesForNow(inventory: SleepInventory): number {
+  const { isLaid, rowsServe, wakingMs, wanted } = inventory;
+  return (isLaid && rowsServe) || wakingMs >= hurryMs ? wanted : nodesToWake(inventory);
 }
 
 /**
@@ -147,17 +162,16 @@ function planStarts({ wanted, active, canStart, starting }: SleepInventory): Sle
  * Nothing may be changed before, so that all of it can be fetched again.
  */
 function planWaking(inventory: SleepInventory, state: FleetState): SleepPlan {
-  const { active, wanted, sleepBytes, nodeBytes, isLaid, rowsServe, faults } = inventory;
+  const { active, wanted, isLaid, rowsServe, faults } = inventory;
   const areGivenUp = inventory.wakingMs > startPatienceMs && inventory.youngestMs > comingMs;
   const areAllThere = active >= wanted || areGivenUp;
-  const room = nodeBytes * fillToWake;
-  const needed = room > 0 ? Math.min(wanted, Math.ceil(sleepBytes / room)) : wanted;
+  const needed = nodesToWake(inventory);
   if (!isLaid && (areAllThere || active >= needed)) return { ...nothing, action: "lay-rows" };
   if (isLaid && areAllThere) {
     if (!rowsFit(state, new Set(activeNodes(state).map(({ id }) => id))))
       return { ...nothing, action: "lay-rows" };
     if (rowsServe && inventory.sleptMs >= inventory.deadAfterMs) return { ...nothing, action: "end" };
   }
-  const starts = areAllThere ? nothing : planStarts(inventory);
+  const starts = areAllThere ? nothing : planStarts(inventory, nodesForNow(inventory));
   return { ...starts, reasons: [`${active} of ${wanted} nodes are there`, ...faults] };
 }

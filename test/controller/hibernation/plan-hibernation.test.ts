@@ -94,10 +94,17 @@ test("the fleet sleeps when all nodes have stored their cells; any use before ke
 });
 
 test("a fleet that sleeps starts its nodes when it should wake", () => {
-  const asleep = { stage: "asleep", nodes: 0, active: 0, wanted: 6 } as const;
+  const asleep = { stage: "asleep", nodes: 0, active: 0, wanted: 6, isLaid: false } as const;
   expect(plan(asleep)).toMatchObject({ action: "none" });
-  expect(plan({ ...asleep, shouldWake: true })).toMatchObject({ action: "start-nodes", starts: 6 });
-  expect(plan({ ...asleep, shouldWake: true, starting: 4 })).toMatchObject({ starts: 2 });
+  // One has room for what is stored; the others start when that serves reads, or takes long.
+  expect(plan({ ...asleep, shouldWake: true })).toMatchObject({ action: "start-nodes", starts: 1 });
+  expect(plan({ ...asleep, shouldWake: true, starting: 1 })).toMatchObject({ action: "none" });
+  expect(plan({ ...asleep, shouldWake: true, sleepBytes: 4e7 })).toMatchObject({ starts: 2 });
+  expect(plan({ ...asleep, shouldWake: true, nodeBytes: 0 })).toMatchObject({ starts: 6 });
+  const waking = { ...asleep, stage: "waking", active: 1, isLaid: true, rowsServe: false } as const;
+  expect(plan({ ...waking, wakingMs: 1000 }, rowsOver(1))).toMatchObject({ action: "none" });
+  expect(plan({ ...waking, wakingMs: 1000, rowsServe: true }, rowsOver(1))).toMatchObject({ starts: 5 });
+  expect(plan({ ...waking, wakingMs: 2000 }, rowsOver(1))).toMatchObject({ starts: 5 });
   expect(plan({ ...asleep, shouldWake: true, canStart: false })).toMatchObject({ action: "none" });
 });
 
