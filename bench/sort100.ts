@@ -29,9 +29,9 @@ interface LargeSort {
 
 const largeSorts: readonly LargeSort[] = [
   { name: "sort 10GB in 4GiB", bytes: 10 * gigabyte, memoryBytes: 4 * gibibyte },
-  { name: "sort 100GB in 20GiB", bytes: 100 * gigabyte, memoryBytes: 20 * gibibyte },
+  { name: "sort 100GB in 17GiB", bytes: 100 * gigabyte, memoryBytes: 17 * gibibyte },
   {
-    ...{ name: "sort 100GB in 20GiB, 2 waves", bytes: 100 * gigabyte, memoryBytes: 20 * gibibyte },
+    ...{ name: "sort 100GB in 17GiB, 2 waves", bytes: 100 * gigabyte, memoryBytes: 17 * gibibyte },
     spillWaves: 2,
   },
 ];
