@@ -10,6 +10,8 @@ const job = fc.integer({ min: 1, max: 2 ** 32 - 1 }).map(jobNumber);
 const version = fc.record({ generation: word, sequence: word });
 const bytes = (maxLength: number) => fc.uint8Array({ maxLength });
 
+/** Others are collections, and what is left of a cell. */
+const hasValue: ReadonlySet<string> = new Set(["bytes", "ref", "counter", "durable"]);
 const cell: fc.Arbitrary<GroupRecord> = fc
   .record({
     ...{ type: fc.constant("cell" as const), job, version, position: word },
@@ -21,7 +23,7 @@ const cell: fc.Arbitrary<GroupRecord> = fc
   .map(({ value, kind, ...rest }) => ({
     ...rest,
     kind,
-    value: kind === "bytes" || kind === "ref" || kind === "counter" ? value : undefined,
+    value: hasValue.has(kind) ? value : undefined,
   }));
 const values = fc.array(bytes(300), { maxLength: 8 });
 const answer = fc.oneof(fc.maxSafeInteger(), values.map(encodeValues));
