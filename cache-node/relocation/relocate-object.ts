@@ -87,9 +87,9 @@ async function leaveToStore(
   ref: Ref,
   encoded: Uint8Array,
 ): Promise<RelocationOutcome> {
-  const now = refOf(cells, target);
-  if (now === undefined) return { ref: undefined, movedBytes: 0, lostStripes: 0, failure: undefined };
-  if (Buffer.compare(now, encoded) !== 0) throw placedAnew();
+  const found = refOf(cells, target);
+  if (found === undefined) return { ref: undefined, movedBytes: 0, lostStripes: 0, failure: undefined };
+  if (Buffer.compare(found, encoded) !== 0) throw placedAnew();
   const value = encodeRef({ ...ref, stripes: undefined });
   const { job, group, name, object } = target;
   const isDone = await cells.relocate(job, group, name, object, value);

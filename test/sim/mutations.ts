@@ -194,8 +194,8 @@ const ofObjects: readonly Mutation[] = [
       },
       {
         file: "cache-node/relocation/relocate-object.ts",
-        from: "if (Buffer.compare(now, encoded) !== 0) {",
-        to: "if (now !== undefined && encoded.length === 0) {",
+        from: "if (Buffer.compare(now, encoded) !== 0) throw placedAnew();",
+        to: "",
       },
     ],
   },
