@@ -116,7 +116,7 @@ function candidatesOf(input: SortPlanInput): PassesDetail[] {
   const most = (fewest?.waves ?? piecesOf(input).partitions + 1) - 1;
   const count = Math.min(most, spillCandidatesMax);
   const spilling = Array.from({ length: count }, (_, at) =>
-    passesOf(input, 1 + Math.floor((at * most) / count)),
+    passesOf({ ...input, canSpill: true }, 1 + Math.floor((at * most) / count)),
   );
   return [...spilling, ...(fewest === undefined ? [] : [fewest])];
 }

@@ -36,16 +36,16 @@ test("100 GB in 20 GiB: waves in memory, and what spilling would take", () => {
     time       8.5 min, 196 MB/s
     phases     map 6.47 min, reduce 122 s, spill 0 s
     fleet      6 nodes of 3.13 GiB, code 4+2
-    memory     20 GiB of 20 GiB for all processes: nodes 19.1 GiB, functions 695 MiB, controller 160 MiB
+    memory     20 GiB of 20 GiB for all processes: nodes 19.1 GiB, functions 707 MiB, controller 160 MiB
     spill      nothing
     requests   0 PUTs, 0 GETs
 
-    PLAN            TIME  MB/s   MEMORY  SPILLED   PUTS    GETS
-      one pass  18.4 min    91  21.5 GB  90.9 GB  2,708  21,664
-      3 waves   16.5 min   101  21.5 GB  73.2 GB  2,181  17,448
-      5 waves   14.6 min   114  21.5 GB  55.6 GB  1,660  13,260
-      7 waves   12.8 min   130  21.5 GB  38.4 GB  1,148   9,156
-    * 9 waves    8.5 min   196  21.4 GB        -      -       -"
+    PLAN            TIME  MB/s   MEMORY  SPILLED   PUTS     GETS
+      one pass  18.2 min    92  21.5 GB  91.6 GB  2,730  140,714
+      3 waves   16.5 min   101  21.5 GB  75.1 GB  2,241   75,762
+      5 waves   14.7 min   114  21.5 GB  58.2 GB  1,735   58,480
+      7 waves   12.9 min   129  21.5 GB  41.2 GB  1,232   41,384
+    * 9 waves    8.5 min   196  21.4 GB        -      -        -"
   `);
 });
 
@@ -53,18 +53,18 @@ test("two waves by force spill the rest, and the table has no other plan", () =>
   const dryRun = dryRunOf({ waves: 2, canSpill: true }, "file:///s");
   expect(dryRunText(dryRun).join("\n")).toMatchInlineSnapshot(`
     "records    1,000,000,000 (100 GB)
-    plan       2 waves of up to 1,042 partitions; each makes or reads the input again and keeps its range of keys
-    functions  1042 maps a wave, 2084 reduces in all, 2 at a time
-    time       17.4 min, 96 MB/s
-    phases     map 5.82 min, reduce 122 s, spill 9.57 min
-    fleet      6 nodes of 3.06 GiB, code 4+2
-    memory     20 GiB of 20 GiB for all processes: nodes 19.2 GiB, functions 692 MiB, controller 160 MiB
-    spill      82 GB to file:///s, 41 GB at a time
-    requests   2,446 PUTs, 19,560 GETs
-    disk       41 GB of spill in /s, 60 GB free
+    plan       2 waves of up to 224 partitions; each makes or reads the input again and keeps its range of keys
+    functions  224 maps a wave, 448 reduces in all, 2 at a time
+    time       17.3 min, 96 MB/s
+    phases     map 5.69 min, reduce 113 s, spill 9.75 min
+    fleet      6 nodes of 2.84 GiB, code 4+2
+    memory     20 GiB of 20 GiB for all processes: nodes 17.8 GiB, functions 2.01 GiB, controller 160 MiB
+    spill      83.6 GB to file:///s, 41.8 GB at a time
+    requests   2,492 PUTs, 83,896 GETs
+    disk       41.8 GB of spill in /s, 60 GB free
 
     PLAN           TIME  MB/s   MEMORY  SPILLED   PUTS    GETS
-    * 2 waves  17.4 min    96  21.5 GB    82 GB  2,446  19,560"
+    * 2 waves  17.3 min    96  21.5 GB  83.6 GB  2,492  83,896"
   `);
   expect(dryRunJson(dryRun)).toMatchObject({
     ...{ waves: 2, records: 1e9, bytes: 100e9, code: "4+2", nodes: 6, workers: 2 },
